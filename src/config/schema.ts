@@ -1,0 +1,195 @@
+/**
+ * The configuration: every key, its unit, its default. `validate.ts` turns a parsed file into this or into the list of all
+ * problems; nothing else in the house reads raw configuration. Times are milliseconds (`...Ms`), sizes bytes (`...Bytes`).
+ */
+import { z } from 'zod';
+
+const port = z.int().min(0).max(65535);
+const ms = z.int().min(1);
+const bytes = z.int().min(1);
+const count = z.int().min(1);
+
+/** Where a listener binds. `advertisedPort` is what clients see (behind a NAT) and goes into X-Forwarded-Port; default: `port`. */
+const listener = z.strictObject({
+  host: z.string().default('::'),
+  port,
+  advertisedPort: port.optional(),
+});
+
+const tlsClient = z.strictObject({
+  caFile: z.string().optional(),
+  certFile: z.string().optional(),
+  keyFile: z.string().optional(),
+  servername: z.string().optional(),
+  verify: z.boolean().default(true),
+});
+
+/** The message bus (ActiveMQ over STOMP). `destination` is `/queue/...` or `/topic/...`; a topic wants `clientId` and `subscriptionName` to be durable. */
+const bus = z.strictObject({
+  hosts: z
+    .array(z.strictObject({ host: z.string().min(1), port: port.default(61613), tls: tlsClient.optional() }))
+    .min(1),
+  login: z.string().optional(),
+  passcode: z.string().optional(),
+  passcodeFile: z.string().optional(),
+  vhost: z.string().optional(),
+  destination: z.string().regex(/^\/(queue|topic)\/.+/, 'must begin with /queue/ or /topic/'),
+  clientId: z.string().optional(),
+  subscriptionName: z.string().optional(),
+  prefetch: count.default(500),
+  heartbeatMs: ms.default(10_000),
+  connectTimeoutMs: ms.default(10_000),
+  reconnectMinMs: ms.default(250),
+  reconnectMaxMs: ms.default(10_000),
+});
+
+/** The embedded STOMP intake, for platforms that have no message bus of their own. */
+const intake = z.strictObject({
+  host: z.string().default('127.0.0.1'),
+  port,
+  login: z.string().optional(),
+  passcode: z.string().optional(),
+  passcodeFile: z.string().optional(),
+  maxConnections: count.default(256),
+  idleTimeoutMs: ms.default(60_000),
+});
+
+const certificateFile = z.strictObject({
+  certFile: z.string().min(1),
+  keyFile: z.string().min(1),
+  passPhraseFile: z.string().optional(),
+});
+
+export const configSchema = z.strictObject({
+  /** Domain of the application names, e.g. `apps.example.com` (CLOUD_DOMAIN of the broker). */
+  cloudDomain: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i, 'must be a DNS name')
+    .transform((name) => name.toLowerCase()),
+  names: z
+    .strictObject({
+      haPrefix: z
+        .string()
+        .regex(/^[a-z0-9-]*$/i)
+        .default('ha-'),
+      haSuffix: z
+        .string()
+        .regex(/^[a-z0-9.-]*$/i)
+        .default(''),
+    })
+    .prefault({}),
+  listeners: z.strictObject({ http: z.array(listener).default([]), https: z.array(listener).default([]) }),
+  admin: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: port.default(9090),
+      /** Further Host values that the admin listener answers to; its own address and `localhost` always are. */
+      allowedHosts: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+  bus: bus.optional(),
+  intake: intake.optional(),
+  /** Limits of one event body, whatever way it came. */
+  events: z
+    .strictObject({
+      maxBodyBytes: bytes.default(1_048_576),
+      maxDepth: count.default(16),
+      maxAliases: z.int().min(0).default(16),
+      maxBatch: count.default(512),
+      maxQuarantined: count.default(1_000),
+    })
+    .prefault({}),
+  stateDir: z.string().min(1).default('./var'),
+  tls: z
+    .strictObject({
+      /** Wildcard and other certificates of the platform itself; the first is the default for unknown names. */
+      certificates: z.array(certificateFile).default([]),
+      minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
+      ciphers: z.string().optional(),
+      handshakeTimeoutMs: ms.default(10_000),
+      maxCachedContexts: count.default(2_000),
+    })
+    .prefault({}),
+  endpoints: z
+    .strictObject({
+      /** Endpoint types that traffic may be sent to (ENDPOINT_TYPES of the routing daemon). */
+      types: z.array(z.string()).min(1).default(['load_balancer']),
+      allowLoopbackEndpoints: z.boolean().default(false),
+      /** public_address -> address to dial, for clouds whose public addresses cannot be reached from here. */
+      addressMap: z.record(z.string(), z.string()).default({}),
+      /** Verify the certificates of https/wss gears. Gears present self-signed ones as a rule, hence off. */
+      verifyTls: z.boolean().default(false),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      engine: z.enum(['native', 'http-proxy']).default('native'),
+      /** CIDRs of proxies in front of us whose forwarding headers are believed. */
+      trustedProxies: z.array(z.string()).default([]),
+      maxHeadBytes: bytes.default(32_768),
+      maxTargetBytes: bytes.default(16_384),
+      maxHeaders: count.default(128),
+      headTimeoutMs: ms.default(15_000),
+      keepAliveTimeoutMs: ms.default(65_000),
+      bodyIdleTimeoutMs: ms.default(60_000),
+      tunnelIdleTimeoutMs: ms.default(3_600_000),
+      maxConnections: count.default(50_000),
+      maxRequestsPerConnection: count.default(1_000_000),
+    })
+    .prefault({}),
+  upstream: z
+    .strictObject({
+      connectTimeoutMs: ms.default(5_000),
+      /** Longest silence of a gear before and within its answer. */
+      responseTimeoutMs: ms.default(60_000),
+      /** Below the 10 s after which a gear's haproxy closes idle connections. */
+      idleTimeoutMs: ms
+        .max(9_500, 'must stay below 9500: the gear haproxy closes idle connections at 10 s')
+        .default(8_000),
+      maxIdlePerEndpoint: z.int().min(0).default(64),
+      maxAttempts: count.default(3),
+    })
+    .prefault({}),
+  keepAwake: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      intervalMs: ms.default(900_000),
+      timeoutMs: ms.default(10_000),
+      port: port.default(80),
+      path: z.string().startsWith('/').default('/health'),
+      maxPerSecondPerNode: count.default(10),
+    })
+    .prefault({}),
+  nodeFrontend: z
+    .strictObject({
+      /** Send requests whose Host is an alias to the node frontend instead of the port proxy. */
+      aliases: z.boolean().default(false),
+      /** The same switch for single applications: `namespace/app` -> true or false. */
+      applications: z.record(z.string(), z.boolean()).default({}),
+      httpPort: port.default(80),
+      httpsPort: port.default(443),
+      verifyTls: z.boolean().default(false),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+      /** A path, or `stderr`. */
+      file: z.string().default('stderr'),
+    })
+    .prefault({}),
+  accessLog: z
+    .strictObject({
+      /** A path, `stdout`, or `off`. */
+      file: z.string().default('stdout'),
+    })
+    .prefault({}),
+  /** How long open requests may take to finish after a stop signal. */
+  drainTimeoutMs: ms.default(30_000),
+});
+
+/** The whole configuration with every default filled in. */
+export type Config = Readonly<z.output<typeof configSchema>>;
+export type BusConfig = NonNullable<Config['bus']>;
+export type IntakeConfig = NonNullable<Config['intake']>;
+export type ListenerConfig = Config['listeners']['http'][number];

@@ -1,0 +1,42 @@
+/** What the control loop says of itself: reports an event, and status; admin and `headgear listen` show them. */
+import type { AppKey } from '../spi/events.ts';
+
+export type Outcome = 'applied' | 'unchanged' | 'ignored' | 'quarantined';
+
+/** What became of one delivery. Never holds key material. */
+export interface EventReport {
+  /** Rising number since start. */
+  readonly number: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly source: string;
+  readonly messageId: string | null;
+  readonly action: string | null;
+  readonly app: AppKey | null;
+  /** What the event spoke of, for people: `172.16.4.200:50847`, an alias, or ''. */
+  readonly subject: string;
+  readonly outcome: Outcome;
+  readonly code: string;
+  readonly reason: string;
+  /** Notes of the decoder and findings of the table, as sentences. */
+  readonly notes: readonly string[];
+  readonly generation: number;
+  /** Milliseconds from the message bus's time stamp (or arrival) to durable. */
+  readonly lagMs: number;
+}
+
+export interface ControlStatus {
+  readonly generation: number;
+  /** Generation that the data plane confirmed. */
+  readonly confirmedGeneration: number;
+  readonly applications: number;
+  readonly endpoints: number;
+  readonly names: number;
+  readonly certificates: number;
+  readonly quarantined: number;
+  /** Deliveries waiting for the loop. */
+  readonly waiting: number;
+  /** Set while the store refuses to commit: deliveries wait unacked, traffic goes on. */
+  readonly storeTrouble: string | null;
+  readonly lastEventAt: number | null;
+}

@@ -1,0 +1,19 @@
+/** What the table is told of its surroundings: plain data from the configuration and the listeners. */
+export interface TablePolicy {
+  readonly cloudDomain: string;
+  readonly haPrefix: string;
+  readonly haSuffix: string;
+  readonly routableTypes: readonly string[];
+  readonly allowLoopbackEndpoints: boolean;
+  readonly addressMap: Readonly<Record<string, string>>;
+  /** `address:port` of our own listeners, wildcard listeners expanded to every address of this machine. */
+  readonly ownListeners: ReadonlySet<string>;
+  readonly verifyEndpointTls: boolean;
+  readonly nodeFrontend: {
+    readonly aliases: boolean;
+    readonly applications: Readonly<Record<string, boolean>>;
+    readonly httpPort: number;
+    readonly httpsPort: number;
+    readonly verifyTls: boolean;
+  };
+}

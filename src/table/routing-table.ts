@@ -1,0 +1,48 @@
+/** The routing table as it is published: plain data (structured-cloneable) that crosses from the control to the data plane. */
+import type { AppKey } from '../spi/events.ts';
+
+/** Somewhere to send a request. `address` is literal: the data plane never resolves. */
+export interface PublishedEndpoint {
+  /** Identity of a connection pool: owner, address, port and transport. A new owner of a port is a new endpoint. */
+  readonly id: string;
+  readonly gearId: string;
+  readonly address: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly verifyTls: boolean;
+}
+
+/** Where the requests of one application go. Frozen by agreement: a request keeps the one it began with. */
+export interface AppRoute {
+  readonly app: AppKey;
+  /** `app-ns.domain`: SNI towards TLS gears is the request's Host; this is for logs and metrics. */
+  readonly name: string;
+  readonly endpoints: readonly PublishedEndpoint[];
+  /** Node frontends of the application's proxy gears, http and https; empty unless an alias of it goes there. */
+  readonly nodeFrontendsHttp: readonly PublishedEndpoint[];
+  readonly nodeFrontendsHttps: readonly PublishedEndpoint[];
+}
+
+export type HostKind = 'plain' | 'ha' | 'alias';
+
+export interface HostRoute {
+  readonly app: AppKey;
+  readonly kind: HostKind;
+  /** Alias traffic by the node frontend (upgrade requests go to the endpoints all the same). */
+  readonly viaNodeFrontend: boolean;
+}
+
+export interface PublishedCertificate {
+  readonly id: string;
+  readonly chainPem: string;
+  readonly keyPem: string;
+}
+
+/** What changed between two generations; from an empty table, the whole of it. `null` means gone. */
+export interface TableChanges {
+  readonly generation: number;
+  readonly apps: readonly (readonly [AppKey, AppRoute | null])[];
+  readonly hosts: readonly (readonly [string, HostRoute | null])[];
+  /** By host: the certificate that its TLS handshakes get; platform certificates are not here but in the configuration. */
+  readonly certificates: readonly (readonly [string, PublishedCertificate | null])[];
+}
