@@ -2,7 +2,8 @@
 export interface RequestContext {
   /** Epoch microseconds at which the head's first byte was seen. */
   readonly startedAtUs: number;
-  readonly clientAddress: string;
+  /** The peer, or what a trusted proxy says of it. */
+  clientAddress: string;
   readonly clientPort: number;
   readonly scheme: 'http' | 'https';
   protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';

@@ -1,0 +1,397 @@
+/**
+ * One HTTP/1.1 connection of a client: the walk of "a request's journey", one request at a time, pipelined ones in order. One
+ * state machine in one file; what could leave it has left it (answer, body, time-outs, tunnel).
+ */
+import type { Socket } from 'node:net';
+import { createForwarding, type Forwarding } from '../http/forwarding.ts';
+import { type HeadError, isHeadError, type RequestHead, readRequestHead } from '../http/request-head.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import type { PublishedEndpoint } from '../table/routing-table.ts';
+import type { RequestContext } from '../telemetry/request-context.ts';
+import { Exchange, type ExchangeMeans } from '../upstream/exchange.ts';
+import type { UpstreamFailure } from '../upstream/failure.ts';
+import type { ResponseSink } from '../upstream/sink.ts';
+import { HIGH_WATER_BYTES, type UpstreamConnection } from '../upstream/upstream-connection.ts';
+import { Http1Answer } from './http1-answer.ts';
+import { Http1Input } from './http1-input.ts';
+import { type Http1Phase, judgeTimes } from './http1-timeouts.ts';
+import { RequestBody } from './request-body.ts';
+import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
+import { type ConnectionFacts, endpointsOf, type LiveConnection, type Serving } from './serving.ts';
+import { describeRequest, newContext, routeRequest, upstreamRequest } from './start-request.ts';
+import { startTunnel, type Tunnel } from './tunnel.ts';
+
+const PIPELINE_LIMIT_BYTES = 65_536;
+const LINGER_LIMIT_BYTES = 1_048_576;
+
+export class Http1Connection implements ResponseSink, LiveConnection {
+  readonly #socket: Socket;
+  readonly #serving: Serving;
+  readonly #facts: ConnectionFacts;
+  readonly #forwarding: (head: RequestHead, startedAtUs: number) => Forwarding;
+  readonly #answer = new Http1Answer();
+  #phase: Http1Phase = 'head';
+  readonly #input = new Http1Input();
+  #advancing = false;
+  #paused = false;
+  #clientEnded = false;
+  #draining = false;
+  #served = 0;
+  #lingered = 0;
+  #lastActivity = performance.now();
+
+  // Of the request under way:
+  #startedAt = this.#lastActivity;
+  #context: RequestContext | null = null;
+  #body: RequestBody | null = null;
+  #exchange: Exchange | null = null;
+  #tunnel: Tunnel | null = null;
+
+  constructor(socket: Socket, serving: Serving, facts: ConnectionFacts) {
+    this.#socket = socket;
+    this.#serving = serving;
+    this.#facts = facts;
+    const { peerAddress, scheme, port } = facts;
+    const trusted = serving.trust(peerAddress);
+    this.#forwarding = createForwarding({ peerAddress, scheme, port, trusted }, serving.trust);
+    serving.connections.add(this);
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('drain', () => this.#onDrain());
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClose());
+    // 'close' follows and does the work; a reset by a client is nothing to report.
+    socket.on('error', () => {});
+  }
+
+  // --- from the client ---
+
+  #onData(chunk: Buffer): void {
+    this.#lastActivity = performance.now();
+    if (this.#phase === 'tunnel') {
+      this.#tunnel?.fromClient(chunk);
+    } else if (this.#phase === 'lingering') {
+      this.#lingered += chunk.length;
+      if (this.#lingered > LINGER_LIMIT_BYTES) this.#socket.destroy();
+    } else {
+      this.#input.push(chunk);
+      this.#advance();
+    }
+  }
+
+  /** Goes on as far as the input allows. A loop, not a recursion: pipelined requests may be answered at once, one after another. */
+  #advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    let goOn = true;
+    while (goOn) {
+      if (this.#phase === 'head') goOn = this.#readHead();
+      else if (this.#phase === 'body') goOn = this.#readBody();
+      else goOn = false;
+    }
+    if (this.#phase === 'waiting' && this.#input.length > PIPELINE_LIMIT_BYTES) this.#pause();
+    this.#advancing = false;
+  }
+
+  #readHead(): boolean {
+    if (this.#input.length === 0) return false;
+    if (!this.#input.inHead) this.#startedAt = this.#lastActivity;
+    const text = this.#input.takeHead(this.#serving.http.maxHeadBytes);
+    if (text === null) return false;
+    const head = typeof text === 'string' ? readRequestHead(text, this.#serving.http) : text;
+    if (isHeadError(head)) {
+      this.#refuse(head);
+      return false;
+    }
+    this.#startRequest(head);
+    return true;
+  }
+
+  #startRequest(head: RequestHead): void {
+    const serving = this.#serving;
+    const context = newContext(this.#facts, this.#startedAt);
+    this.#context = context;
+    this.#served++;
+    const last = this.#draining || serving.draining || this.#served >= serving.http.maxRequestsPerConnection;
+    this.#answer.begin(head.minorVersion, head.keepAlive && !last);
+    this.#body = RequestBody.after(head);
+    this.#phase = this.#body === null ? 'waiting' : 'body';
+    describeRequest(context, head);
+
+    const destination = routeRequest(serving, context, head);
+    if (typeof destination === 'string') {
+      this.#answerOwn(answerFor(destination), destination);
+      return;
+    }
+    if (isHeadError(destination)) {
+      this.#refuse(destination);
+      return;
+    }
+    const forwarding = this.#forwarding(head, context.startedAtUs);
+    context.clientAddress = forwarding.clientAddress;
+    const request = upstreamRequest(head, forwarding, context.host);
+    const endpoints = endpointsOf(destination, this.#facts.scheme, request.asksUpgrade);
+    this.#exchange = new Exchange(request, this.#meansFor(endpoints, context), this);
+    this.#exchange.start();
+    this.flush();
+  }
+
+  #meansFor(endpoints: readonly PublishedEndpoint[], context: RequestContext): ExchangeMeans {
+    const serving = this.#serving;
+    return {
+      pools: serving.pools,
+      maxAttempts: serving.maxAttempts,
+      pick: (tried) => serving.pick(endpoints, tried),
+      onAttempt: (endpoint) => {
+        context.attempts++;
+        context.endpoint = `${endpoint.address}:${endpoint.port}`;
+        context.gearId = endpoint.gearId;
+      },
+      onOutcome: serving.observe,
+    };
+  }
+
+  #readBody(): boolean {
+    const exchange = this.#exchange;
+    const body = this.#body;
+    if (this.#input.length === 0 || exchange === null || body === null) return false;
+    if (!exchange.writable) {
+      this.#pause();
+      return false;
+    }
+    const slices: Buffer[] = [];
+    const taken = body.take(this.#input.bytes, slices);
+    if (body.error !== '') {
+      this.#dropExchange();
+      this.#failWith('BODY_INVALID', body.error);
+      return false;
+    }
+    this.#input.drop(taken);
+    if (this.#context !== null) for (const slice of slices) this.#context.bytesIn += slice.length;
+    exchange.write(slices);
+    if (body.whole) {
+      this.#phase = 'waiting';
+      exchange.finish(body.trailer);
+    }
+    return true;
+  }
+
+  #onEnd(): void {
+    this.#clientEnded = true;
+    if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
+    else if (this.#phase === 'body') this.#socket.destroy();
+    // A half-closed client still gets the answer it waits for.
+    else if (this.#phase !== 'waiting') this.#socket.end();
+  }
+
+  #onClose(): void {
+    this.#serving.connections.delete(this);
+    this.#phase = 'closed';
+    this.#tunnel?.close();
+    this.#dropExchange();
+    if (this.#context !== null && this.#context.failure === '') this.#context.failure = 'CLIENT_GONE';
+    this.#record();
+  }
+
+  #onDrain(): void {
+    this.#lastActivity = performance.now();
+    if (this.#tunnel !== null) this.#tunnel.clientDrained();
+    else this.#exchange?.resume();
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  // --- from the gear (ResponseSink) ---
+
+  onWritable(): void {
+    this.#resume();
+    this.#advance();
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#answer.interim(head);
+  }
+
+  onHead(head: ResponseHead, bodyless: boolean): void {
+    if (this.#context !== null) {
+      this.#context.status = head.status;
+      this.#context.upstreamFirstByteUs = Math.max(
+        1,
+        Math.round((performance.now() - this.#startedAt) * 1_000),
+      );
+    }
+    // An answer before the end of the upload: what the client still sends cannot be told from its next request safely.
+    if (this.#phase === 'body') this.#answer.keepAlive = false;
+    this.#answer.head(head, bodyless);
+  }
+
+  onBody(view: Buffer): void {
+    if (this.#context !== null) this.#context.bytesOut += view.length;
+    this.#answer.body(view);
+  }
+
+  onEnd(trailer: string): void {
+    this.#answer.end(trailer);
+  }
+
+  onUpgrade(head: ResponseHead, gear: UpstreamConnection, first: Buffer): void {
+    const context = this.#context;
+    if (context !== null) {
+      context.status = 101;
+      context.bytesOut = first.length;
+    }
+    this.#exchange = null;
+    this.#answer.upgrade(head, first);
+    this.#answer.writeTo(this.#socket);
+    this.#phase = 'tunnel';
+    const tunnel = startTunnel(this.#socket, gear, {
+      idleTimeoutMs: this.#serving.http.tunnelIdleTimeoutMs,
+      onOver: (bytesIn, bytesOut) => {
+        if (context !== null) {
+          context.bytesIn += bytesIn;
+          context.bytesOut += bytesOut;
+        }
+        this.#record();
+      },
+    });
+    this.#tunnel = tunnel;
+    const early = this.#input.takeAll();
+    this.#resume();
+    if (early.length > 0) tunnel.fromClient(early);
+    if (this.#clientEnded) tunnel.clientEnded();
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    this.#exchange = null;
+    this.#failWith(failure.code, failure.detail);
+  }
+
+  flush(): boolean {
+    this.#answer.writeTo(this.#socket);
+    if (this.#answer.whole) this.#completeRequest();
+    return this.#socket.writableLength <= HIGH_WATER_BYTES;
+  }
+
+  // --- answers of our own, and the end of a request ---
+
+  #failWith(code: EdgeFailureCode, detail: string): void {
+    const failure = detail === '' ? code : `${code}:${detail}`;
+    if (!this.#answer.headGiven) {
+      this.#answerOwn(answerFor(code), failure);
+      return;
+    }
+    // The status is out: a broken answer must look broken, so no last chunk and no clean end (RFC 9112 8).
+    if (this.#context !== null) this.#context.failure = failure;
+    this.#answer.writeTo(this.#socket);
+    this.#record();
+    this.#phase = 'closed';
+    this.#socket.destroySoon();
+  }
+
+  #answerOwn(answer: OwnAnswer, failure: string): void {
+    if (this.#phase === 'body') this.#answer.keepAlive = false;
+    const context = this.#context;
+    const withPage = context?.method !== 'HEAD';
+    if (context !== null) {
+      context.status = answer.status;
+      context.failure = failure;
+      context.bytesOut = withPage ? answer.page.length : 0;
+    }
+    this.#answer.own(answer, withPage);
+    this.flush();
+  }
+
+  /** After a head that cannot be trusted nothing more is read from the connection. */
+  #refuse(error: HeadError): void {
+    this.#context ??= newContext(this.#facts, this.#startedAt);
+    this.#phase = 'waiting';
+    this.#input.takeAll();
+    this.#answer.begin(1, false);
+    this.#answerOwn(
+      ownAnswer(error.status, error.code, `The request was refused: ${error.reason}.`),
+      error.code,
+    );
+  }
+
+  #completeRequest(): void {
+    this.#answer.whole = false;
+    const bodyOpen = this.#phase === 'body';
+    if (bodyOpen) this.#exchange?.abort();
+    this.#exchange = null;
+    this.#body = null;
+    this.#record();
+    this.#lastActivity = performance.now();
+    if (!this.#answer.keepAlive || bodyOpen || this.#clientEnded || this.#draining) {
+      this.#linger();
+      return;
+    }
+    this.#phase = 'head';
+    this.#startedAt = this.#lastActivity;
+    this.#resume();
+    this.#advance();
+  }
+
+  /** Ends our side and reads on for a moment: closing with unread bytes would reset the connection and lose the answer (RFC 9112 9.6). */
+  #linger(): void {
+    this.#phase = 'lingering';
+    this.#input.takeAll();
+    this.#socket.end();
+    this.#resume();
+  }
+
+  #dropExchange(): void {
+    this.#exchange?.abort();
+    this.#exchange = null;
+  }
+
+  #record(): void {
+    const context = this.#context;
+    if (context === null) return;
+    this.#context = null;
+    this.#serving.record(context, Math.round((performance.now() - this.#startedAt) * 1_000));
+  }
+
+  // --- LiveConnection ---
+
+  sweep(now: number): void {
+    const verdict = judgeTimes(
+      {
+        phase: this.#phase,
+        silentMs: now - this.#lastActivity,
+        headAgeMs: now - this.#startedAt,
+        headBegun: this.#input.length > 0 || this.#served === 0,
+        unread: this.#socket.writableLength > 0,
+      },
+      this.#serving.http,
+    );
+    this.#tunnel?.sweep(now);
+    if (verdict === 'end') this.#socket.end();
+    else if (verdict === 'destroy' || (verdict === 'head-late' && this.#input.length === 0))
+      this.#socket.destroy();
+    else if (verdict === 'head-late') {
+      this.#refuse({ code: 'HTTP_HEAD_TIMEOUT', status: 408, reason: 'the head did not arrive in time' });
+    } else if (verdict === 'body-late') {
+      this.#dropExchange();
+      this.#failWith('CLIENT_TIMEOUT', '');
+    }
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#answer.keepAlive = false;
+    if (this.#phase === 'head' && this.#input.length === 0) this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,42 @@
+/** A request's body as it is cut out of the connection's bytes, whichever way its head framed it (RFC 9112 6). */
+import { ChunkedDecoder, passableTrailer } from '../http/chunked.ts';
+import type { RequestHead } from '../http/request-head.ts';
+
+export class RequestBody {
+  #remaining: number;
+  readonly #decoder: ChunkedDecoder | null;
+
+  private constructor(remaining: number, decoder: ChunkedDecoder | null) {
+    this.#remaining = remaining;
+    this.#decoder = decoder;
+  }
+
+  /** The body that follows a head, or null where none does. */
+  static after(head: RequestHead): RequestBody | null {
+    if (head.chunked) return new RequestBody(0, new ChunkedDecoder());
+    return head.contentLength > 0 ? new RequestBody(head.contentLength, null) : null;
+  }
+
+  get whole(): boolean {
+    return this.#decoder === null ? this.#remaining === 0 : this.#decoder.done;
+  }
+
+  /** Code of what is wrong with the coding, or ''. */
+  get error(): string {
+    return this.#decoder?.error ?? '';
+  }
+
+  /** Trailer lines that may pass on; known once whole. */
+  get trailer(): string {
+    return this.#decoder === null ? '' : passableTrailer(this.#decoder.trailer);
+  }
+
+  /** Puts the payload in `input` into `slices` and returns how many bytes of input belong to the body. */
+  take(input: Buffer, slices: Buffer[]): number {
+    if (this.#decoder !== null) return this.#decoder.feed(input, 0, slices);
+    const taken = Math.min(input.length, this.#remaining);
+    this.#remaining -= taken;
+    slices.push(taken === input.length ? input : input.subarray(0, taken));
+    return taken;
+  }
+}

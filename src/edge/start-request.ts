@@ -1,0 +1,98 @@
+/** From a request head to where it goes: context, route and upstream head. Pure but for the look-ups that `Serving` hands in. */
+import type { Forwarding } from '../http/forwarding.ts';
+import { normalHost } from '../http/host.ts';
+import type { HeadError, RequestHead } from '../http/request-head.ts';
+import type { Destination } from '../router/router.ts';
+import type { RequestContext } from '../telemetry/request-context.ts';
+import type { ExchangeRequest } from '../upstream/exchange.ts';
+import type { EdgeFailureCode } from './respond.ts';
+import { type ConnectionFacts, epochMicroseconds, type Serving } from './serving.ts';
+
+/** A fresh context; the rest is filled in as the walk goes on. `startedAt` of performance.now(). */
+export function newContext(facts: ConnectionFacts, startedAt: number): RequestContext {
+  return {
+    startedAtUs: epochMicroseconds(startedAt),
+    clientAddress: facts.peerAddress,
+    clientPort: facts.peerPort,
+    scheme: facts.scheme,
+    protocol: 'HTTP/1.1',
+    method: '',
+    target: '',
+    host: '',
+    app: '',
+    generation: 0,
+    endpoint: '',
+    gearId: '',
+    attempts: 0,
+    status: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    upstreamFirstByteUs: 0,
+    failure: '',
+    userAgent: '',
+    referer: '',
+  };
+}
+
+/** Notes what the head says. */
+export function describeRequest(context: RequestContext, head: RequestHead): void {
+  context.protocol = head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+  context.method = head.method;
+  context.target = head.target;
+  context.userAgent = head.userAgent;
+  context.referer = head.referer;
+}
+
+const BAD_HOST: HeadError = {
+  code: 'HTTP_HOST_INVALID',
+  status: 400,
+  reason: 'Host is not a host name with an optional port',
+};
+const OTHER_AUTHORITY: HeadError = {
+  code: 'HTTP_HOST_DISAGREES',
+  status: 400,
+  reason: 'the request target and the Host field name different hosts',
+};
+const NO_HOST: HeadError = { code: 'HTTP_HOST_MISSING', status: 400, reason: 'no Host field' };
+
+/** Finds the route by Host. Notes the host in the context. */
+export function routeRequest(
+  serving: Serving,
+  context: RequestContext,
+  head: RequestHead,
+): Destination | HeadError | EdgeFailureCode {
+  context.generation = serving.generation;
+  // Most hosts come in normal form, and what the table holds is valid: one look-up then does all.
+  let host = head.host;
+  let destination = serving.route(host);
+  if (destination === null) {
+    const normal = host === '' ? '' : normalHost(host);
+    if (normal === null) return BAD_HOST;
+    if (normal === '') return NO_HOST;
+    host = normal;
+    destination = serving.route(host);
+  }
+  if (head.targetAuthority !== '' && normalHost(head.targetAuthority) !== host) return OTHER_AUTHORITY;
+  context.host = host;
+  if (destination === null) return 'UNKNOWN_HOST';
+  context.app = destination.host.app;
+  return destination;
+}
+
+/** Upgrade tokens that must not pass: with h2c the gear would speak a protocol that we then no longer see into. */
+const UPGRADE_NOT_PASSED = /(?:^|[\s,])(?:h2c|h2|tls)/i;
+
+/** The request as it goes upstream: first line, kept fields, ours, framing. */
+export function upstreamRequest(head: RequestHead, forwarding: Forwarding, host: string): ExchangeRequest {
+  const body = head.chunked ? 'chunked' : head.contentLength > 0 ? 'length' : 'none';
+  const asksUpgrade = head.upgrade !== '' && body === 'none' && !UPGRADE_NOT_PASSED.test(head.upgrade);
+  const framing = head.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
+  const upgrade = asksUpgrade ? `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` : '';
+  return {
+    method: head.method,
+    servername: host,
+    body,
+    asksUpgrade,
+    head: `${head.method} ${head.target} HTTP/1.1\r\n${head.kept}${forwarding.lines}${framing}${upgrade}\r\n`,
+  };
+}

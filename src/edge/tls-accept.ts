@@ -1,0 +1,198 @@
+/**
+ * TLS on an accepted socket: the ClientHello is read first, the name's own context chosen, and only then does TLS start, on the same
+ * bytes. Not SNICallback: with it every name shares the first context's ticket keys, so sessions resume under other names and after a
+ * certificate was replaced, and client certificates cannot be asked for by name.
+ *
+ * Versions, ciphers and ticket keys belong to the context (see certificates/); what is here is the connection's own.
+ */
+import type { Socket } from 'node:net';
+import { type SecureContext, TLSSocket } from 'node:tls';
+import { type ClientHello, readClientHello } from './client-hello.ts';
+
+export interface TlsAcceptOptions {
+  /** The context for a server name (null: the client named none); null refuses the connection. */
+  readonly contextFor: (serverName: string | null) => { readonly context: SecureContext } | null;
+  /** From the first look at the socket to the end of the handshake, in all: a trickle of bytes does not prolong it. */
+  readonly handshakeTimeoutMs: number;
+  /** In the server's order of preference; default http/1.1. */
+  readonly alpnProtocols?: readonly string[];
+}
+
+/** What is known of a connection when TLS is up. */
+export interface SecureFacts {
+  /** As in the hello, in normal form. `tlsSocket.servername` is not to be used: it is `false` after a TLS 1.2 resumption. */
+  readonly serverName: string | null;
+  /** Null where the client spoke no ALPN. */
+  readonly alpnProtocol: string | null;
+  readonly hello: ClientHello;
+}
+
+export type TlsFailureCode =
+  | 'EDGE_TLS_PLAIN_HTTP'
+  | 'EDGE_TLS_HELLO_INVALID'
+  | 'EDGE_TLS_UNKNOWN_NAME'
+  | 'EDGE_TLS_TIMEOUT'
+  | 'EDGE_TLS_ABORTED'
+  | 'EDGE_TLS_HANDSHAKE';
+
+export type OnSecure = (socket: TLSSocket, facts: SecureFacts) => void;
+/** `reason` is for people: ours, or OpenSSL's name of the fault; never the client's text. */
+export type OnTlsFailure = (code: TlsFailureCode, reason: string) => void;
+
+const HTTP_1_1: readonly string[] = ['http/1.1'];
+/** How long a refused client has to read the refusal. Closing at once would make the kernel reset the connection, and lose it. */
+const LINGER_MS = 1_000;
+
+const ALERT_DECODE_ERROR = 50;
+const ALERT_UNRECOGNIZED_NAME = 112;
+
+const PLAIN_HTTP_BODY = 'This port speaks HTTPS; the request came as plain HTTP.\n';
+const PLAIN_HTTP_ANSWER = Buffer.from(
+  `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${PLAIN_HTTP_BODY.length}\r\nConnection: close\r\n\r\n${PLAIN_HTTP_BODY}`,
+);
+
+/**
+ * Takes over a connected socket nobody reads yet. Exactly one of the two callbacks is called, once. After `onFailure` the
+ * socket is closed or about to be; nothing remains to be done. After `onSecure` the TLS socket is the caller's, `error` and `close`
+ * included; it inherits the socket's allowHalfOpen.
+ */
+export function acceptTls(
+  socket: Socket,
+  options: TlsAcceptOptions,
+  onSecure: OnSecure,
+  onFailure: OnTlsFailure,
+): void {
+  let chunks: Buffer[] = [];
+  let received = 0;
+  let needed = 1;
+  let tlsSocket: TLSSocket | null = null;
+  let settled = false;
+  // Timers of one duration cost Node a list entry each, so every connection can afford its own.
+  const timer = setTimeout(
+    () => fail('EDGE_TLS_TIMEOUT', 'the handshake took too long'),
+    options.handshakeTimeoutMs,
+  );
+
+  socket.on('error', onSocketError);
+  socket.on('close', onSocketClose);
+  socket.on('end', onSocketEnd);
+  socket.on('data', onData);
+  // A socket that was paused before (to read a PROXY header, say) does not flow by a listener alone.
+  socket.resume();
+
+  function onData(chunk: Buffer): void {
+    chunks.push(chunk);
+    received += chunk.length;
+    if (received < needed) return;
+    const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks, received);
+    const read = readClientHello(bytes);
+    if (read.kind === 'incomplete') {
+      needed = read.needBytes;
+      chunks = [bytes];
+      return;
+    }
+    socket.off('data', onData);
+    socket.off('end', onSocketEnd);
+    socket.pause();
+    chunks = [];
+    if (read.kind === 'invalid') refuseBytes(bytes, read.reason);
+    else startTls(bytes, read);
+  }
+
+  function startTls(bytes: Buffer, hello: ClientHello): void {
+    const chosen = options.contextFor(hello.serverName);
+    if (chosen === null) {
+      refuse('EDGE_TLS_UNKNOWN_NAME', 'no certificate for this name', alert(ALERT_UNRECOGNIZED_NAME));
+      return;
+    }
+    // TLSSocket reads what lies in the socket's buffer before anything else: the hello and whatever came behind it.
+    socket.unshift(bytes);
+    const secured = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: chosen.context,
+      ALPNProtocols: [...(options.alpnProtocols ?? HTTP_1_1)],
+    });
+    tlsSocket = secured;
+    // Node tells a TLSSocket without a tls.Server of faults by this event alone, also after the handshake (a forged record, say).
+    secured.on('_tlsError', (error: Error) => secured.destroy(error));
+    secured.once('error', onHandshakeError);
+    secured.once('end', onHandshakeEnd);
+    secured.once('secure', () => onHandshakeDone(secured, hello));
+  }
+
+  function onHandshakeDone(secured: TLSSocket, hello: ClientHello): void {
+    if (!settle()) return;
+    secured.off('error', onHandshakeError);
+    secured.off('end', onHandshakeEnd);
+    socket.off('close', onSocketClose);
+    // tls.Server does this too; node:http2 waits for ever on a socket that says it is still connecting.
+    (secured as { secureConnecting?: boolean }).secureConnecting = false;
+    const protocol = secured.alpnProtocol;
+    onSecure(secured, {
+      serverName: hello.serverName,
+      alpnProtocol: typeof protocol === 'string' ? protocol : null,
+      hello,
+    });
+  }
+
+  function refuseBytes(bytes: Buffer, reason: string): void {
+    const first = bytes[0] ?? 0;
+    // No TLS record type is a capital letter; every HTTP method begins with one.
+    if (first >= 0x41 && first <= 0x5a) {
+      refuse('EDGE_TLS_PLAIN_HTTP', 'plain HTTP on the TLS port', PLAIN_HTTP_ANSWER);
+    } else if (first === 22) refuse('EDGE_TLS_HELLO_INVALID', reason, alert(ALERT_DECODE_ERROR));
+    else fail('EDGE_TLS_HELLO_INVALID', reason);
+  }
+
+  /** Says why in bytes, then closes when the client has, or soon. */
+  function refuse(code: TlsFailureCode, reason: string, lastWords: Buffer): void {
+    if (!settle()) return;
+    const linger = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(linger));
+    socket.end(lastWords);
+    socket.resume();
+    onFailure(code, reason);
+  }
+
+  function fail(code: TlsFailureCode, reason: string): void {
+    const first = settle();
+    // The TLS socket takes the one below with it, after its own clean-up.
+    (tlsSocket ?? socket).destroy();
+    if (first) onFailure(code, reason);
+  }
+
+  function settle(): boolean {
+    if (settled) return false;
+    settled = true;
+    chunks = [];
+    clearTimeout(timer);
+    return true;
+  }
+
+  function onSocketError(): void {
+    // 'close' follows; without a listener the error would end the process.
+  }
+
+  function onSocketClose(): void {
+    fail('EDGE_TLS_ABORTED', 'the client left before the handshake was done');
+  }
+
+  function onSocketEnd(): void {
+    fail('EDGE_TLS_ABORTED', 'the client left before its hello was complete');
+  }
+
+  function onHandshakeEnd(): void {
+    fail('EDGE_TLS_ABORTED', 'the client left in the midst of the handshake');
+  }
+
+  function onHandshakeError(error: Error & { code?: string }): void {
+    // A reset arrives here too, and is nobody's fault of TLS.
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') onHandshakeEnd();
+    else fail('EDGE_TLS_HANDSHAKE', error.code ?? 'unknown');
+  }
+}
+
+/** A fatal alert as a TLS record of its own (RFC 8446 section 6), for want of a TLS engine that would send it. */
+function alert(description: number): Buffer {
+  return Buffer.from([21, 3, 3, 0, 2, 2, description]);
+}

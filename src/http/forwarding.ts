@@ -1,0 +1,89 @@
+/**
+ * What the gear is told of the client: X-Forwarded-For/-Proto/-Host/-Port, X-Client-IP, X-Request-Start as the node frontend
+ * writes them (domain.md 4), and Forwarded (RFC 7239). What an untrusted client sent of these was taken out when its head was read.
+ */
+import type { RequestHead } from './request-head.ts';
+import type { Trust } from './trusted-proxies.ts';
+
+/** What a connection says of all its requests. */
+export interface Downstream {
+  readonly peerAddress: string;
+  readonly scheme: 'http' | 'https';
+  /** Port that clients use, from the listener. */
+  readonly port: number;
+  /** Whether the peer is a trusted proxy. */
+  readonly trusted: boolean;
+}
+
+export interface Forwarding {
+  /** Field lines, each with its CRLF. */
+  readonly lines: string;
+  readonly clientAddress: string;
+}
+
+/**
+ * Returns the function that writes the fields for each request of a connection. `startedAtUs`: epoch microseconds. The part that
+ * is the same for all requests is made once.
+ */
+export function createForwarding(
+  downstream: Downstream,
+  trust: Trust,
+): (head: RequestHead, startedAtUs: number) => Forwarding {
+  const { peerAddress, scheme, port } = downstream;
+  const fixed =
+    `X-Forwarded-For: ${peerAddress}\r\nX-Client-IP: ${peerAddress}\r\n` +
+    `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\nX-Forwarded-Host: `;
+  const element = forwardedElement(peerAddress, scheme);
+  const plain = (head: RequestHead, startedAtUs: number): Forwarding => ({
+    clientAddress: peerAddress,
+    lines: `${fixed}${head.host}\r\nX-Request-Start: t=${startedAtUs}\r\nForwarded: ${element};host="${head.host}"\r\n`,
+  });
+  if (!downstream.trusted) return plain;
+  return (head, startedAtUs) =>
+    head.forwarding.length === 0 ? plain(head, startedAtUs) : believed(head, startedAtUs, downstream, trust);
+}
+
+/** Fields of a request that came through a trusted proxy: its word stands, our hop is appended. */
+function believed(head: RequestHead, startedAtUs: number, downstream: Downstream, trust: Trust): Forwarding {
+  const sent = new Map<string, string>();
+  for (const [name, value] of head.forwarding) {
+    const before = sent.get(name);
+    sent.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  const chain = sent.get('x-forwarded-for');
+  const clientAddress = firstUntrusted(chain ?? '', downstream.peerAddress, trust);
+  const proto = sent.get('x-forwarded-proto')?.toLowerCase();
+  const scheme = proto === 'http' || proto === 'https' ? proto : downstream.scheme;
+  const port = /^[0-9]{1,5}$/.exec(sent.get('x-forwarded-port') ?? '')?.[0] ?? portOf(downstream, scheme);
+  const start = sent.get('x-request-start') ?? `t=${startedAtUs}`;
+  const element = `${forwardedElement(downstream.peerAddress, downstream.scheme)};host="${head.host}"`;
+  const forwarded = sent.get('forwarded');
+  let lines =
+    `X-Forwarded-For: ${chain === undefined ? '' : `${chain}, `}${downstream.peerAddress}\r\nX-Client-IP: ${clientAddress}\r\n` +
+    `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n` +
+    `X-Forwarded-Host: ${sent.get('x-forwarded-host') ?? head.host}\r\nX-Request-Start: ${start}\r\n` +
+    `Forwarded: ${forwarded === undefined ? '' : `${forwarded}, `}${element}\r\n`;
+  const certificate = sent.get('x-forwarded-ssl-client-cert');
+  if (certificate !== undefined) lines += `X-Forwarded-SSL-Client-Cert: ${certificate}\r\n`;
+  return { lines, clientAddress };
+}
+
+function portOf(downstream: Downstream, scheme: string): number {
+  if (scheme === downstream.scheme) return downstream.port;
+  return scheme === 'https' ? 443 : 80;
+}
+
+/** The nearest address of the chain that is no trusted proxy: further left everything may be made up. */
+function firstUntrusted(chain: string, peer: string, trust: Trust): string {
+  const hops = chain.split(',').map((hop) => hop.trim());
+  for (let index = hops.length - 1; index >= 0; index--) {
+    const hop = hops[index] ?? '';
+    if (hop !== '' && !trust(hop)) return /^[0-9A-Fa-f:.]+$/.test(hop) ? hop : peer;
+  }
+  return hops[0] !== undefined && hops[0] !== '' ? hops[0] : peer;
+}
+
+/** `for=...;proto=...` of RFC 7239 section 4; IPv6 quoted and in brackets (section 6). */
+function forwardedElement(address: string, scheme: string): string {
+  return `for=${address.includes(':') ? `"[${address}]"` : address};proto=${scheme}`;
+}

@@ -1,0 +1,281 @@
+/**
+ * A request head, read strictly (RFC 9112) and rewritten in the same pass. Doubt about framing is an error, never a guess:
+ * whoever sits behind us might guess differently, and that is request smuggling.
+ */
+import { hasIllegalBytes, isToken } from './characters.ts';
+import { type FieldRule, NOT_CONNECTION_OPTIONS, requestFieldRule } from './fields.ts';
+
+export interface HeadLimits {
+  readonly maxTargetBytes: number;
+  readonly maxHeaders: number;
+}
+
+/** Why a head was refused, and what the client is told. */
+export interface HeadError {
+  readonly code: string;
+  readonly status: 400 | 408 | 414 | 417 | 431 | 501 | 505;
+  readonly reason: string;
+}
+
+export interface RequestHead {
+  readonly method: string;
+  /** Origin-form (or `*`), byte for byte as sent; of an absolute-form target the part after the authority. */
+  readonly target: string;
+  readonly minorVersion: 0 | 1;
+  /** As sent; '' where HTTP/1.0 sent none. */
+  readonly host: string;
+  /** Authority of an absolute-form target, or ''. It has to agree with `host`; the caller compares normal forms. */
+  readonly targetAuthority: string;
+  /** Field lines that pass on, each with its CRLF, in the order and spelling they came in. */
+  readonly kept: string;
+  /** Body length; -1 when the head does not say one. */
+  readonly contentLength: number;
+  readonly chunked: boolean;
+  /** The client's wish for the connection (RFC 9112 9.3). */
+  readonly keepAlive: boolean;
+  /** Token(s) of an Upgrade that the Connection field names too, else ''. */
+  readonly upgrade: string;
+  readonly expectContinue: boolean;
+  /** Forwarding fields as sent, lower-case name and value; the caller decides whether to believe them. */
+  readonly forwarding: readonly (readonly [string, string])[];
+  readonly userAgent: string;
+  readonly referer: string;
+}
+
+const LENGTH_DIGITS_LIMIT = 16;
+
+function refuse(code: string, reason: string, status: HeadError['status'] = 400): HeadError {
+  return { code, status, reason };
+}
+
+/** Reads a head: latin1 text from the method to the last field's CRLF, without the empty line. */
+export function readRequestHead(text: string, limits: HeadLimits): RequestHead | HeadError {
+  return read(text, limits, null);
+}
+
+/** Tells the two results apart. */
+export function isHeadError<T extends object>(result: T | HeadError): result is HeadError {
+  return 'code' in result;
+}
+
+function read(
+  text: string,
+  limits: HeadLimits,
+  dropped: ReadonlySet<string> | null,
+): RequestHead | HeadError {
+  if (hasIllegalBytes(text))
+    return refuse('HTTP_ILLEGAL_BYTE', 'control character, bare CR or bare LF in the head');
+  const lineEnd = text.indexOf('\r\n');
+  const methodEnd = text.indexOf(' ');
+  const targetEnd = text.indexOf(' ', methodEnd + 1);
+  if (methodEnd < 1 || targetEnd < 0 || targetEnd > lineEnd || !isToken(text, 0, methodEnd)) {
+    return refuse('HTTP_REQUEST_LINE', 'the request line is not `METHOD target HTTP/1.1`');
+  }
+  const version = text.slice(targetEnd + 1, lineEnd);
+  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
+    return /^HTTP\/\d\.\d$/.test(version)
+      ? refuse('HTTP_VERSION', 'only HTTP/1.1 and HTTP/1.0 are spoken here', 505)
+      : refuse('HTTP_REQUEST_LINE', 'the request line does not end in an HTTP version');
+  }
+  const minorVersion = version === 'HTTP/1.1' ? 1 : 0;
+  const method = text.slice(0, methodEnd);
+  const rawTarget = text.slice(methodEnd + 1, targetEnd);
+  const split = splitTarget(method, rawTarget, limits);
+  if ('code' in split) return split;
+
+  let kept = '';
+  let runStart = lineEnd + 2;
+  let host: string | null = null;
+  let contentLength = -1;
+  let chunked = false;
+  let connection = '';
+  let upgrade = '';
+  let expectContinue = false;
+  let userAgent = '';
+  let referer = '';
+  let count = 0;
+  const forwarding: [string, string][] = [];
+
+  let lineStart = runStart;
+  while (lineStart < text.length) {
+    const end = text.indexOf('\r\n', lineStart);
+    if (++count > limits.maxHeaders)
+      return refuse('HTTP_TOO_MANY_FIELDS', `more than ${limits.maxHeaders} fields`, 431);
+    const colon = text.indexOf(':', lineStart);
+    if (colon < 0 || colon > end || !isToken(text, lineStart, colon)) {
+      // Also what catches obs-fold (a line that begins with a blank) and a blank before the colon.
+      return refuse('HTTP_FIELD_NAME', 'a field line does not begin with a field name and a colon');
+    }
+    const name = text.slice(lineStart, colon).toLowerCase();
+    let rule: FieldRule | undefined = requestFieldRule(name);
+    if (rule === undefined && dropped?.has(name) === true) rule = 'hop';
+    if (rule !== undefined) {
+      const value = trimmed(text, colon + 1, end);
+      let keep = false;
+      switch (rule) {
+        case 'host':
+          if (host !== null) return refuse('HTTP_HOST_REPEATED', 'more than one Host field');
+          host = value;
+          keep = true;
+          break;
+        case 'length': {
+          if (contentLength !== -1)
+            return refuse('HTTP_LENGTH_REPEATED', 'more than one Content-Length field');
+          contentLength = readLength(value);
+          if (contentLength < 0)
+            return refuse('HTTP_LENGTH_INVALID', 'Content-Length is not a plain decimal number');
+          keep = true;
+          break;
+        }
+        case 'coding':
+          if (chunked) return refuse('HTTP_CODING_REPEATED', 'more than one Transfer-Encoding field');
+          if (value.toLowerCase() !== 'chunked') {
+            return refuse('HTTP_CODING_UNKNOWN', 'Transfer-Encoding other than `chunked`', 501);
+          }
+          chunked = true;
+          break;
+        case 'connection':
+          connection = connection === '' ? value : `${connection},${value}`;
+          break;
+        case 'upgrade':
+          upgrade = upgrade === '' ? value : `${upgrade}, ${value}`;
+          break;
+        case 'expect':
+          if (value.toLowerCase() !== '100-continue')
+            return refuse('HTTP_EXPECT', 'unknown expectation', 417);
+          expectContinue = minorVersion === 1;
+          keep = expectContinue;
+          break;
+        case 'forwarding':
+          forwarding.push([name, value]);
+          break;
+        case 'seen':
+          if (name === 'referer') referer = value;
+          else userAgent = value;
+          keep = true;
+          break;
+        case 'hop':
+        case 'never':
+          break;
+      }
+      if (!keep) {
+        if (runStart < lineStart) kept += text.slice(runStart, lineStart);
+        runStart = end + 2;
+      }
+    }
+    lineStart = end + 2;
+  }
+  if (runStart < text.length) kept += runStart === 0 ? text : text.slice(runStart);
+
+  if (chunked && contentLength !== -1) {
+    return refuse('HTTP_TWO_FRAMINGS', 'Content-Length and Transfer-Encoding together');
+  }
+  if (chunked && minorVersion === 0)
+    return refuse('HTTP_CODING_IN_10', 'Transfer-Encoding in an HTTP/1.0 request');
+  if (host === null && minorVersion === 1) return refuse('HTTP_HOST_MISSING', 'no Host field');
+
+  let keepAlive = minorVersion === 1;
+  let upgradeNamed = false;
+  if (connection !== '') {
+    const options = connectionOptions(connection);
+    if (options === null)
+      return refuse('HTTP_CONNECTION_OPTION', 'Connection holds something that is not a token');
+    if (options.has('close')) keepAlive = false;
+    else if (minorVersion === 0) keepAlive = options.has('keep-alive');
+    upgradeNamed = options.has('upgrade');
+    // Fields that the client calls hop-by-hop go too; they may stand before the Connection field, hence a second reading.
+    const named = namedFields(options);
+    if (dropped === null && named.size > 0) return read(text, limits, named);
+  }
+  return {
+    method,
+    target: split.target,
+    minorVersion,
+    host: host ?? '',
+    targetAuthority: split.authority,
+    kept,
+    contentLength,
+    chunked,
+    keepAlive,
+    upgrade: upgradeNamed && minorVersion === 1 ? upgrade : '',
+    expectContinue,
+    forwarding,
+    userAgent,
+    referer,
+  };
+}
+
+/** Any byte of a request target that RFC 3986 has no place for; browsers send some of `|"{}^`, gears have always got them. */
+const TARGET_FORBIDDEN = /[^\x21-\x7e]|#/;
+const ABSOLUTE = /^https?:\/\/([^/?]*)/i;
+
+function splitTarget(
+  method: string,
+  target: string,
+  limits: HeadLimits,
+): { readonly target: string; readonly authority: string } | HeadError {
+  if (target.length > limits.maxTargetBytes) {
+    return refuse('HTTP_TARGET_TOO_LONG', `the request target is above ${limits.maxTargetBytes} bytes`, 414);
+  }
+  if (TARGET_FORBIDDEN.test(target)) {
+    return refuse('HTTP_TARGET_BYTES', 'the request target holds a fragment, a blank or bytes outside ASCII');
+  }
+  if (method === 'CONNECT')
+    return refuse('HTTP_CONNECT', 'CONNECT is not served: this is not a forward proxy', 501);
+  if (target.charCodeAt(0) === 0x2f) return { target, authority: '' };
+  if (target === '*') {
+    return method === 'OPTIONS'
+      ? { target, authority: '' }
+      : refuse('HTTP_TARGET_ASTERISK', '`*` is for OPTIONS only');
+  }
+  const absolute = ABSOLUTE.exec(target);
+  if (absolute === null || absolute[1] === '' || absolute[1] === undefined) {
+    return refuse('HTTP_TARGET_FORM', 'the request target is neither a path nor an http URL');
+  }
+  const rest = target.slice(absolute[0].length);
+  return { target: rest.startsWith('/') ? rest : `/${rest}`, authority: absolute[1] };
+}
+
+/** Optional blanks around a value removed (RFC 9110 5.5). */
+export function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** A Content-Length, or -1: digits only, at most 15 of them (exact in a double). */
+export function readLength(value: string): number {
+  return value.length > 0 && value.length < LENGTH_DIGITS_LIMIT && /^[0-9]+$/.test(value)
+    ? Number(value)
+    : -1;
+}
+
+/** The options of a Connection field, lower-case; null when one is no token. Empty list members are legal (RFC 9110 5.6.1). */
+export function connectionOptions(value: string): ReadonlySet<string> | null {
+  const lower = value.toLowerCase();
+  if (lower === 'keep-alive' || lower === 'close') return new Set([lower]);
+  const options = new Set<string>();
+  for (const part of lower.split(',')) {
+    const option = trimmed(part, 0, part.length);
+    if (option === '') continue;
+    if (!isToken(option, 0, option.length)) return null;
+    options.add(option);
+  }
+  return options;
+}
+
+/** Which fields a set of connection options takes away. */
+export function namedFields(options: ReadonlySet<string>): ReadonlySet<string> {
+  const named = new Set<string>();
+  for (const option of options) {
+    const plain = option === 'close' || option === 'keep-alive' || option === 'upgrade' || option === 'te';
+    if (!plain && !NOT_CONNECTION_OPTIONS.has(option)) named.add(option);
+  }
+  return named;
+}

@@ -1,0 +1,190 @@
+/**
+ * The data plane's root, one a thread: takes change batches, prepares, swaps, confirms the generation, retires what is gone.
+ * Never waits for the control plane.
+ */
+import type net from 'node:net';
+import { createEjections } from '../balancer/ejection.ts';
+import { pickLeastLoaded } from '../balancer/pick.ts';
+import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
+import type { PlatformCertificate } from '../certificates/load-platform.ts';
+import type { Config } from '../config/schema.ts';
+import { Http1Connection } from '../edge/http1-connection.ts';
+import { type Listener, startListener } from '../edge/listener.ts';
+import type { ConnectionFacts, LiveConnection, Serving } from '../edge/serving.ts';
+import { plainAddress, trustOf } from '../http/trusted-proxies.ts';
+import { createRouter } from '../router/router.ts';
+import type { AppRoute, PublishedEndpoint, TableChanges } from '../table/routing-table.ts';
+import type { RequestContext } from '../telemetry/request-context.ts';
+import type { Log, Metrics } from '../telemetry/types.ts';
+import { createPools } from '../upstream/pools.ts';
+
+const SWEEP_INTERVAL_MS = 500;
+
+export interface PlaneOptions {
+  readonly config: Config;
+  readonly platformCertificates: readonly PlatformCertificate[];
+  readonly log: Log;
+  readonly metrics: Metrics;
+  record(context: RequestContext, durationUs: number): void;
+}
+
+/** Plain numbers and lists for admin. */
+export interface PlaneStatus {
+  readonly generation: number;
+  readonly hosts: number;
+  readonly applications: number;
+  readonly connections: number;
+  readonly pools: number;
+  readonly idleUpstreamConnections: number;
+  readonly ejected: readonly string[];
+  readonly certificates: number;
+}
+
+export interface Plane {
+  /** Binds every listener of the configuration; rejects with the system's error, whose `address` and `port` say which. */
+  listen(): Promise<void>;
+  readonly http: readonly net.AddressInfo[];
+  readonly https: readonly net.AddressInfo[];
+  /** Applies a batch as one step; resolves with the generation that now serves. */
+  apply(changes: TableChanges): Promise<number>;
+  status(): PlaneStatus;
+  certificates(): readonly ListedCertificate[];
+  /** Stops accepting, lets open requests finish up to `timeoutMs`, then ends what is left. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** Builds the data plane; nothing is bound before `listen`. */
+export function createPlane(options: PlaneOptions): Plane {
+  const { config, log, metrics } = options;
+  const router = createRouter();
+  const pools = createPools(config.upstream);
+  const ejections = createEjections();
+  const connections = new Set<LiveConnection>();
+  const certificates = createCertificateBook({
+    config: config.tls,
+    platform: options.platformCertificates,
+    log,
+    metrics,
+    isServed: (host) => router.route(host) !== null,
+  });
+  const listeners: Listener[] = [];
+  const bound = { http: [] as net.AddressInfo[], https: [] as net.AddressInfo[] };
+  let draining = false;
+  let turn = 0;
+  const facts = { load: pools.load, ejected: ejections.ejected };
+
+  const serving: Serving = {
+    http: config.http,
+    maxAttempts: config.upstream.maxAttempts,
+    trust: trustOf(config.http.trustedProxies),
+    pools,
+    connections,
+    route: router.route,
+    record: options.record,
+    get generation() {
+      return router.generation;
+    },
+    get draining() {
+      return draining;
+    },
+    pick: (endpoints, tried) => pickLeastLoaded(endpoints, tried, facts, turn++),
+    observe: (endpoint, failure) => ejections.observe(endpoint.id, failure),
+  };
+
+  const sweep = setInterval(() => {
+    const now = performance.now();
+    for (const connection of connections) connection.sweep(now);
+  }, SWEEP_INTERVAL_MS);
+  sweep.unref();
+
+  const factsOf = (socket: net.Socket, scheme: 'http' | 'https', port: number): ConnectionFacts => ({
+    scheme,
+    port,
+    peerAddress: plainAddress(socket.remoteAddress),
+    peerPort: socket.remotePort ?? 0,
+  });
+  const onHttp = (socket: net.Socket, port: number): void => {
+    new Http1Connection(socket, serving, factsOf(socket, 'http', port));
+  };
+
+  const open = async (
+    scheme: 'http' | 'https',
+    onConnection: (socket: net.Socket, port: number) => void,
+  ): Promise<void> => {
+    for (const listenerConfig of config.listeners[scheme]) {
+      const listener = await startListener(listenerConfig, {
+        maxConnections: config.http.maxConnections,
+        onConnection,
+        onError: (error) =>
+          log.error('a listener has trouble accepting connections', { scheme, error: error.message }),
+      });
+      listeners.push(listener);
+      bound[scheme].push(listener.address);
+      log.info('listening', { scheme, address: listener.address.address, port: listener.address.port });
+    }
+  };
+
+  return {
+    http: bound.http,
+    https: bound.https,
+    async listen() {
+      await open('http', onHttp);
+    },
+    async apply(changes) {
+      certificates.apply(changes.certificates);
+      for (const { before, after } of router.apply(changes)) {
+        for (const id of goneEndpoints(before, after)) {
+          pools.retire(id);
+          ejections.forget(id);
+        }
+      }
+      return changes.generation;
+    },
+    status: () => ({
+      generation: router.generation,
+      hosts: router.hosts,
+      applications: router.applications,
+      connections: connections.size,
+      pools: pools.size,
+      idleUpstreamConnections: pools.idle(),
+      ejected: ejections.list(),
+      certificates: certificates.size(),
+    }),
+    certificates: certificates.list,
+    async drain(timeoutMs) {
+      draining = true;
+      await Promise.race([
+        Promise.all(listeners.map((listener) => listener.close())),
+        drained(connections, timeoutMs),
+      ]);
+      for (const connection of connections) connection.destroy();
+      clearInterval(sweep);
+      pools.close();
+    },
+  };
+}
+
+function goneEndpoints(before: AppRoute | null, after: AppRoute | null): readonly string[] {
+  if (before === null) return [];
+  const kept = new Set(after === null ? [] : allEndpoints(after).map((endpoint) => endpoint.id));
+  return allEndpoints(before)
+    .map((endpoint) => endpoint.id)
+    .filter((id) => !kept.has(id));
+}
+
+function allEndpoints(route: AppRoute): readonly PublishedEndpoint[] {
+  return [...route.endpoints, ...route.nodeFrontendsHttp, ...route.nodeFrontendsHttps];
+}
+
+/** Asks every connection to end after its request; resolves when none is left or time is up. */
+function drained(connections: ReadonlySet<LiveConnection>, timeoutMs: number): Promise<void> {
+  for (const connection of connections) connection.drain();
+  const end = performance.now() + timeoutMs;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (connections.size > 0 && performance.now() < end) return;
+      clearInterval(timer);
+      resolve();
+    }, 20);
+  });
+}

@@ -1,0 +1,93 @@
+/** The published table as a look-up: host -> route. One Map read a request in the usual case, whatever the table's size. */
+import type { AppRoute, HostRoute, TableChanges } from '../table/routing-table.ts';
+
+/** What a request is routed by; it keeps these objects to its end, so it sees one generation. */
+export interface Destination {
+  readonly host: HostRoute;
+  readonly route: AppRoute;
+}
+
+interface AppSlot {
+  route: AppRoute | null;
+  hosts: number;
+}
+
+interface HostEntry {
+  readonly host: HostRoute;
+  readonly slot: AppSlot;
+}
+
+export interface Router {
+  /** `host` in normal form. */
+  route(host: string): Destination | null;
+  /** Applies changes; returns the routes that were replaced or went, for the caller to retire what they held. */
+  apply(
+    changes: TableChanges,
+  ): readonly { readonly before: AppRoute | null; readonly after: AppRoute | null }[];
+  readonly generation: number;
+  readonly hosts: number;
+  readonly applications: number;
+}
+
+/** An empty router. Application slots are shared by an application's hosts: a change of endpoints costs one write. */
+export function createRouter(): Router {
+  const hosts = new Map<string, HostEntry>();
+  const slots = new Map<string, AppSlot>();
+  let generation = 0;
+
+  const slotOf = (app: string): AppSlot => {
+    const known = slots.get(app);
+    if (known !== undefined) return known;
+    const slot: AppSlot = { route: null, hosts: 0 };
+    slots.set(app, slot);
+    return slot;
+  };
+  const dropIfEmpty = (app: string, slot: AppSlot): void => {
+    if (slot.route === null && slot.hosts === 0) slots.delete(app);
+  };
+
+  return {
+    route(host) {
+      const entry = hosts.get(host);
+      if (entry === undefined || entry.slot.route === null) return null;
+      return { host: entry.host, route: entry.slot.route };
+    },
+    apply(changes) {
+      const replaced = changes.apps.map(([app, after]) => {
+        const slot = slotOf(app);
+        const before = slot.route;
+        slot.route = after;
+        return { before, after };
+      });
+      for (const [name, host] of changes.hosts) {
+        const former = hosts.get(name);
+        if (former !== undefined) {
+          former.slot.hosts--;
+          dropIfEmpty(former.host.app, former.slot);
+        }
+        if (host === null) {
+          hosts.delete(name);
+          continue;
+        }
+        const slot = slotOf(host.app);
+        slot.hosts++;
+        hosts.set(name, { host, slot });
+      }
+      for (const [app] of changes.apps) {
+        const slot = slots.get(app);
+        if (slot !== undefined) dropIfEmpty(app, slot);
+      }
+      generation = changes.generation;
+      return replaced;
+    },
+    get generation() {
+      return generation;
+    },
+    get hosts() {
+      return hosts.size;
+    },
+    get applications() {
+      return slots.size;
+    },
+  };
+}

@@ -1,0 +1,210 @@
+/**
+ * One request's way to a gear and its answer's way back, over as many attempts as the rules allow. Body bytes are taken only once
+ * a connection is open and the head is out, so that a connect failure can go to another endpoint with nothing lost.
+ */
+import { chunkHead, lastChunk } from '../http/chunked.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import type { PublishedEndpoint } from '../table/routing-table.ts';
+import { mayRetry, type UpstreamFailure } from './failure.ts';
+import type { Pools } from './pools.ts';
+import type { ResponseSink } from './sink.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+
+export interface ExchangeRequest {
+  readonly method: string;
+  /** The head as it goes upstream: latin1 text with its empty line. */
+  readonly head: string;
+  /** Host in normal form: SNI towards TLS endpoints. */
+  readonly servername: string;
+  readonly body: 'none' | 'length' | 'chunked';
+  readonly asksUpgrade: boolean;
+}
+
+/** What an exchange needs from outside. */
+export interface ExchangeMeans {
+  readonly pools: Pools;
+  readonly maxAttempts: number;
+  /** The next endpoint, or null; `tried` are those that failed in this exchange. */
+  pick(tried: readonly PublishedEndpoint[]): PublishedEndpoint | null;
+  /** Every attempt is told: the balancer learns from it, the request context remembers it. */
+  onAttempt(endpoint: PublishedEndpoint): void;
+  onOutcome(endpoint: PublishedEndpoint, failure: UpstreamFailure | null): void;
+}
+
+export class Exchange implements ResponseSink {
+  readonly #request: ExchangeRequest;
+  readonly #means: ExchangeMeans;
+  readonly #sink: ResponseSink;
+  readonly #tried: PublishedEndpoint[] = [];
+  #attempts = 0;
+  #endpoint: PublishedEndpoint | null = null;
+  #connection: UpstreamConnection | null = null;
+  #giveUpDial: (() => void) | null = null;
+  #bodySent = false;
+  #bodyWhole: boolean;
+  #answered = false;
+  #over = false;
+
+  constructor(request: ExchangeRequest, means: ExchangeMeans, sink: ResponseSink) {
+    this.#request = request;
+    this.#means = means;
+    this.#sink = sink;
+    this.#bodyWhole = request.body === 'none';
+  }
+
+  start(): void {
+    const endpoint = this.#means.pick(this.#tried);
+    if (endpoint === null) {
+      this.#deliverFailure({ code: 'NO_ENDPOINT', detail: '' });
+      return;
+    }
+    this.#attempt(endpoint, false);
+  }
+
+  /** Whether body bytes can be given now; else `onWritable` of the sink says when. */
+  get writable(): boolean {
+    return this.#connection !== null && !this.#over && !this.#connection.full;
+  }
+
+  /** Body bytes in order. False: no more until `onWritable`. */
+  write(slices: readonly Buffer[]): boolean {
+    const connection = this.#connection;
+    if (connection === null || this.#over || slices.length === 0) return !this.#over;
+    this.#bodySent = true;
+    if (this.#request.body === 'length') {
+      for (const slice of slices) connection.write(slice);
+      return !connection.full;
+    }
+    let size = 0;
+    for (const slice of slices) size += slice.length;
+    connection.cork();
+    connection.write(chunkHead(size));
+    for (const slice of slices) connection.write(slice);
+    connection.write('\r\n');
+    connection.uncork();
+    return !connection.full;
+  }
+
+  /** The body is whole; `trailer` are field lines that may pass on. */
+  finish(trailer: string): void {
+    this.#bodyWhole = true;
+    const connection = this.#connection;
+    if (connection === null || this.#over) return;
+    if (this.#request.body === 'chunked') connection.write(lastChunk(trailer));
+    connection.finishRequest();
+  }
+
+  /** The client is gone, or will not send the rest: the gear's connection cannot be used again. */
+  abort(): void {
+    this.#over = true;
+    this.#giveUpDial?.();
+    this.#giveUpDial = null;
+    this.#connection?.destroy();
+    this.#connection = null;
+  }
+
+  /** The sink has room again after `flush` said no. */
+  resume(): void {
+    this.#connection?.resume();
+  }
+
+  #attempt(endpoint: PublishedEndpoint, fresh: boolean): void {
+    this.#attempts++;
+    this.#endpoint = endpoint;
+    this.#means.onAttempt(endpoint);
+    const pool = this.#means.pools.of(endpoint);
+    const open = fresh ? null : pool.take(this.#request.servername);
+    if (open !== null) {
+      this.#begin(open);
+      return;
+    }
+    this.#giveUpDial = pool.dial(
+      this.#request.servername,
+      (connection) => {
+        this.#giveUpDial = null;
+        this.#begin(connection);
+        this.#sink.onWritable();
+      },
+      (failure) => {
+        this.#giveUpDial = null;
+        this.onFailure(failure);
+        this.#sink.flush();
+      },
+    );
+  }
+
+  #begin(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    connection.begin(this, this.#request.head, {
+      isHead: this.#request.method === 'HEAD',
+      asksUpgrade: this.#request.asksUpgrade,
+      whole: this.#bodyWhole,
+    });
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#sink.onInterim(head);
+  }
+
+  onHead(head: ResponseHead, bodyless: boolean): void {
+    this.#answered = true;
+    if (this.#endpoint !== null) this.#means.onOutcome(this.#endpoint, null);
+    this.#sink.onHead(head, bodyless);
+  }
+
+  onBody(view: Buffer): void {
+    this.#sink.onBody(view);
+  }
+
+  onEnd(trailer: string): void {
+    this.#over = true;
+    this.#connection = null;
+    this.#sink.onEnd(trailer);
+  }
+
+  onUpgrade(head: ResponseHead, connection: UpstreamConnection, first: Buffer): void {
+    this.#over = true;
+    this.#connection = null;
+    if (this.#endpoint !== null) this.#means.onOutcome(this.#endpoint, null);
+    this.#sink.onUpgrade(head, connection, first);
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    const endpoint = this.#endpoint;
+    const connection = this.#connection;
+    this.#connection = null;
+    if (endpoint === null || this.#over) return;
+    this.#means.onOutcome(endpoint, failure);
+    if (
+      !this.#answered &&
+      this.#attempts < this.#means.maxAttempts &&
+      mayRetry(failure, this.#request.method, this.#bodySent)
+    ) {
+      // A connection from before says nothing of the gear: the same endpoint gets a fresh one first.
+      if (connection?.reused === true) {
+        this.#attempt(endpoint, true);
+        return;
+      }
+      this.#tried.push(endpoint);
+      const next = this.#means.pick(this.#tried);
+      if (next !== null) {
+        this.#attempt(next, false);
+        return;
+      }
+    }
+    this.#deliverFailure(failure);
+  }
+
+  flush(): boolean {
+    return this.#sink.flush();
+  }
+
+  onWritable(): void {
+    if (!this.#over) this.#sink.onWritable();
+  }
+
+  #deliverFailure(failure: UpstreamFailure): void {
+    this.#over = true;
+    this.#sink.onFailure(failure);
+  }
+}

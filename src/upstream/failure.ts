@@ -1,0 +1,57 @@
+/** What can go wrong between us and a gear, named once. `edge/respond.ts` maps each to a status; log and metrics show the code. */
+
+export type UpstreamFailureCode =
+  | 'NO_ENDPOINT'
+  | 'CONNECT_REFUSED'
+  | 'CONNECT_TIMEOUT'
+  | 'CONNECT_UNREACHABLE'
+  | 'CONNECT_TLS'
+  | 'CONNECT_FAILED'
+  | 'CLOSED_BEFORE_RESPONSE'
+  | 'RESET_BEFORE_RESPONSE'
+  | 'RESPONSE_TIMEOUT'
+  | 'RESPONSE_INVALID'
+  | 'RESPONSE_CUT_SHORT'
+  | 'UNASKED_UPGRADE';
+
+export interface UpstreamFailure {
+  readonly code: UpstreamFailureCode;
+  /** For the log: an errno or the parser's code. */
+  readonly detail: string;
+}
+
+/** Nothing of the request reached a gear: any request may be tried elsewhere. */
+export function isConnectFailure(code: UpstreamFailureCode): boolean {
+  return code.startsWith('CONNECT_');
+}
+
+/** Classifies an error that a dial met. */
+export function dialFailure(error: NodeJS.ErrnoException, tls: boolean): UpstreamFailure {
+  const detail = error.code ?? error.message;
+  switch (error.code) {
+    case 'ECONNREFUSED':
+      return { code: 'CONNECT_REFUSED', detail };
+    case 'ETIMEDOUT':
+      return { code: 'CONNECT_TIMEOUT', detail };
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EADDRNOTAVAIL':
+      return { code: 'CONNECT_UNREACHABLE', detail };
+    default:
+      return { code: tls ? 'CONNECT_TLS' : 'CONNECT_FAILED', detail };
+  }
+}
+
+/** Methods that may be sent again when it is not known whether the gear acted on them (RFC 9110 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/**
+ * Whether another attempt may follow a failure. A connection that was open from before and closed without an answer is most
+ * likely one that the gear closed for idleness, but only an idempotent request without a body may go twice.
+ */
+export function mayRetry(failure: UpstreamFailure, method: string, bodySent: boolean): boolean {
+  if (bodySent) return false;
+  if (isConnectFailure(failure.code)) return true;
+  const unanswered = failure.code === 'CLOSED_BEFORE_RESPONSE' || failure.code === 'RESET_BEFORE_RESPONSE';
+  return unanswered && IDEMPOTENT.has(method);
+}

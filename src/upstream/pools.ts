@@ -1,0 +1,63 @@
+/** All pools by endpoint id, made when first used and retired when their endpoint is gone. One sweep a second serves them all. */
+import type { PublishedEndpoint } from '../table/routing-table.ts';
+import { EndpointPool, type PoolOptions } from './pool.ts';
+
+const SWEEP_INTERVAL_MS = 500;
+
+export interface Pools {
+  of(endpoint: PublishedEndpoint): EndpointPool;
+  /** Requests under way at an endpoint; 0 where none was ever sent. */
+  load(id: string): number;
+  retire(id: string): void;
+  /** Number of pools: endpoints that were used and are still in the table. */
+  readonly size: number;
+  /** Idle connections over all pools. */
+  idle(): number;
+  close(): void;
+}
+
+/** Makes the set of pools; `close` ends its timer and idle connections. */
+export function createPools(options: PoolOptions): Pools {
+  const pools = new Map<string, EndpointPool>();
+  // Retired pools with exchanges under way are swept until those end, so that a silent gear cannot hold a client for ever.
+  const leaving = new Set<EndpointPool>();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (const pool of pools.values()) pool.sweep(now);
+    for (const pool of leaving) {
+      pool.sweep(now);
+      if (pool.load === 0) leaving.delete(pool);
+    }
+  }, SWEEP_INTERVAL_MS);
+  timer.unref();
+  const retire = (id: string): void => {
+    const pool = pools.get(id);
+    if (pool === undefined) return;
+    pools.delete(id);
+    pool.retire();
+    if (pool.load > 0) leaving.add(pool);
+  };
+  return {
+    of(endpoint) {
+      const known = pools.get(endpoint.id);
+      if (known !== undefined) return known;
+      const pool = new EndpointPool(endpoint, options);
+      pools.set(endpoint.id, pool);
+      return pool;
+    },
+    load: (id) => pools.get(id)?.load ?? 0,
+    retire,
+    get size() {
+      return pools.size;
+    },
+    idle() {
+      let sum = 0;
+      for (const pool of pools.values()) sum += pool.idle;
+      return sum;
+    },
+    close() {
+      clearInterval(timer);
+      for (const id of [...pools.keys()]) retire(id);
+    },
+  };
+}

@@ -1,0 +1,319 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { before, test } from 'node:test';
+import tls from 'node:tls';
+import fc from 'fast-check';
+import { type HelloRead, readClientHello } from '../../src/edge/client-hello.ts';
+
+const u8 = (value: number) => Buffer.from([value]);
+const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
+const u24 = (value: number) => Buffer.from([value >> 16, (value >> 8) & 255, value & 255]);
+const vector8 = (...parts: Buffer[]) => {
+  const body = Buffer.concat(parts);
+  return Buffer.concat([u8(body.length), body]);
+};
+const vector16 = (...parts: Buffer[]) => {
+  const body = Buffer.concat(parts);
+  return Buffer.concat([u16(body.length), body]);
+};
+const extension = (type: number, content: Buffer) => Buffer.concat([u16(type), vector16(content)]);
+const sni = (...names: string[]) =>
+  extension(
+    0,
+    vector16(...names.map((name) => Buffer.concat([u8(0), vector16(Buffer.from(name, 'latin1'))]))),
+  );
+const alpn = (...protocols: string[]) =>
+  extension(16, vector16(...protocols.map((p) => vector8(Buffer.from(p)))));
+const versions = (...list: number[]) => extension(43, vector8(...list.map(u16)));
+
+interface Parts {
+  legacyVersion?: number;
+  sessionId?: Buffer;
+  ciphers?: Buffer;
+  extensions?: Buffer[] | null;
+  after?: Buffer;
+}
+
+function message({
+  legacyVersion = 0x0303,
+  sessionId = Buffer.alloc(32),
+  ciphers = u16(0x1301),
+  extensions = [],
+  after = Buffer.alloc(0),
+}: Parts): Buffer {
+  const body = Buffer.concat([
+    u16(legacyVersion),
+    Buffer.alloc(32, 7),
+    vector8(sessionId),
+    vector16(ciphers),
+    vector8(u8(0)),
+    extensions === null ? Buffer.alloc(0) : vector16(...extensions),
+    after,
+  ]);
+  return Buffer.concat([u8(1), u24(body.length), body]);
+}
+
+function records(handshake: Buffer, recordBytes = 16_384): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < handshake.length; at += recordBytes) {
+    parts.push(Buffer.from([22, 3, 1]), vector16(handshake.subarray(at, at + recordBytes)));
+  }
+  return Buffer.concat(parts);
+}
+
+const hello = (parts: Parts = {}) => records(message(parts));
+const typical = message({
+  extensions: [
+    sni('www.example.org'),
+    alpn('h2', 'http/1.1'),
+    versions(0x0304, 0x0303),
+    extension(51, Buffer.alloc(900)),
+  ],
+});
+const expected: HelloRead = {
+  kind: 'hello',
+  serverName: 'www.example.org',
+  alpn: ['h2', 'http/1.1'],
+  versions: [0x0304, 0x0303],
+};
+
+/** As the edge does it: looks again whenever as many bytes are there as were asked for. */
+function feed(pieces: readonly Buffer[]): HelloRead {
+  let bytes: Buffer = Buffer.alloc(0);
+  let result: HelloRead = readClientHello(bytes);
+  for (const piece of pieces) {
+    bytes = Buffer.concat([bytes, piece]);
+    if (result.kind !== 'incomplete') break;
+    if (bytes.length >= result.needBytes) result = readClientHello(bytes);
+  }
+  return result;
+}
+
+function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
+  const places = [...new Set(cuts.map((cut) => cut % bytes.length))].sort((a, b) => a - b);
+  return [0, ...places].map((from, index) => bytes.subarray(from, places[index] ?? bytes.length));
+}
+
+let real: Buffer[] = [];
+
+before(async () => {
+  real = await Promise.all([
+    captureHello({ servername: 'a.example.org', ALPNProtocols: ['h2', 'http/1.1'] }),
+    captureHello({ servername: 'a.example.org', maxVersion: 'TLSv1.2' }),
+    captureHello({}),
+  ]);
+});
+
+async function captureHello(options: tls.ConnectionOptions): Promise<Buffer> {
+  const server = net.createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = tls.connect({
+    ...options,
+    host: '127.0.0.1',
+    port: (server.address() as net.AddressInfo).port,
+  });
+  client.on('error', () => {});
+  const [socket] = (await once(server, 'connection')) as [net.Socket];
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  client.destroy();
+  server.close();
+  return bytes;
+}
+
+test('the hellos of a real client are read', () => {
+  const [tls13, tls12, nameless] = real.map((bytes) => readClientHello(bytes));
+  assert.deepEqual(tls13, {
+    kind: 'hello',
+    serverName: 'a.example.org',
+    alpn: ['h2', 'http/1.1'],
+    versions: [0x0304, 0x0303],
+  });
+  assert.deepEqual(tls12, { kind: 'hello', serverName: 'a.example.org', alpn: [], versions: [0x0303] });
+  assert.equal(nameless?.kind === 'hello' && nameless.serverName, null);
+});
+
+test('a hello in any records, cut into any TCP segments, is read the same', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2, max: 1_200 }),
+      fc.array(fc.nat(20_000), { maxLength: 30 }),
+      (recordBytes, cuts) => {
+        assert.deepEqual(feed(split(records(typical, recordBytes), cuts)), expected);
+      },
+    ),
+  );
+});
+
+test('one byte at a time, and one byte a record, is read the same', () => {
+  const short = message({
+    extensions: [sni('www.example.org'), alpn('h2', 'http/1.1'), versions(0x0304, 0x0303)],
+  });
+  const bytes = records(short, 1);
+  assert.deepEqual(feed([...bytes].map((byte) => u8(byte))), expected);
+});
+
+test('nothing is concluded from a hello that is cut short', () => {
+  const bytes = records(typical, 100);
+  for (let length = 0; length < bytes.length; length += 1) {
+    const read = readClientHello(bytes.subarray(0, length));
+    assert.ok(
+      read.kind === 'incomplete' && read.needBytes > length && read.needBytes <= bytes.length,
+      `${length}`,
+    );
+  }
+});
+
+test('what follows the hello is left alone', () => {
+  const more = Buffer.concat([records(typical), Buffer.from([20, 3, 3, 0, 1, 1]), Buffer.alloc(500, 0xff)]);
+  assert.deepEqual(readClientHello(more), expected);
+});
+
+test('names are lower-cased and lose their trailing dot', () => {
+  for (const [name, normal] of [
+    ['WWW.Example.ORG', 'www.example.org'],
+    ['www.example.org.', 'www.example.org'],
+    ['my_app-ns.apps.example.test', 'my_app-ns.apps.example.test'],
+    ['xn--bcher-kva.example', 'xn--bcher-kva.example'],
+    ['localhost', 'localhost'],
+    ['127.0.0.1', '127.0.0.1'],
+  ] as const) {
+    const read = readClientHello(hello({ extensions: [sni(name)] }));
+    assert.equal(read.kind === 'hello' && read.serverName, normal);
+  }
+});
+
+for (const name of [
+  '',
+  '.',
+  'a..b',
+  '*.example.org',
+  '-a.example',
+  'a-.example',
+  'a b',
+  'a\0b',
+  'a/b',
+  'a:443',
+  '::1',
+  'b\xfccher.example',
+  'a\r\nb',
+  `${'a'.repeat(64)}.example`,
+  `${'a.'.repeat(140)}b`,
+]) {
+  test(`${JSON.stringify(name.slice(0, 20))} is refused as a server name`, () => {
+    assert.equal(readClientHello(hello({ extensions: [sni(name)] })).kind, 'invalid');
+  });
+}
+
+test('a hello without extensions, as TLS 1.2 allows, has no name', () => {
+  assert.deepEqual(readClientHello(hello({ extensions: null })), {
+    kind: 'hello',
+    serverName: null,
+    alpn: [],
+    versions: [0x0303],
+  });
+});
+
+const twice = [sni('a.example'), sni('b.example')];
+const malformed: Record<string, Buffer> = {
+  'plain HTTP': Buffer.from('GET / HTTP/1.1\r\n'),
+  'an SSLv2 hello': Buffer.from([0x80, 0x2e, 1, 3, 1]),
+  'an alert': Buffer.from([21, 3, 3, 0, 2, 2, 40]),
+  'a record of another major version': Buffer.from([22, 2, 0, 0, 4]),
+  'an empty record': Buffer.from([22, 3, 1, 0, 0]),
+  'an oversized record': Buffer.from([22, 3, 1, 0x40, 1]),
+  'another handshake message': records(Buffer.concat([u8(2), message({}).subarray(1)])),
+  'a hello longer than 16 KiB': hello({ extensions: [extension(99, Buffer.alloc(17_000))] }),
+  'an alert between two pieces of the hello': Buffer.concat([
+    records(typical.subarray(0, 50)),
+    Buffer.from([21, 3, 3, 0, 2, 1, 0]),
+  ]),
+  'two server_name extensions': hello({ extensions: twice }),
+  'two names in one server_name': hello({ extensions: [sni('a.example', 'b.example')] }),
+  'a name of another type': hello({
+    extensions: [extension(0, vector16(u8(1), vector16(Buffer.from('a.example'))))],
+  }),
+  'an empty server_name list': hello({ extensions: [sni()] }),
+  'bytes after the server_name list': hello({
+    extensions: [extension(0, Buffer.concat([vector16(u8(0), vector16(Buffer.from('a'))), u8(0)]))],
+  }),
+  'bytes after the extensions': hello({ after: u8(0) }),
+  'a session id of 33 bytes': hello({ sessionId: Buffer.alloc(33) }),
+  'an odd list of cipher suites': hello({ ciphers: Buffer.alloc(3) }),
+  'no cipher suites': hello({ ciphers: Buffer.alloc(0) }),
+  'an empty protocol name': hello({ extensions: [alpn('')] }),
+  'no protocol names': hello({ extensions: [alpn()] }),
+  'an odd list of versions': hello({ extensions: [extension(43, vector8(Buffer.alloc(3)))] }),
+  'a wrong legacy version': hello({ legacyVersion: 0x0202 }),
+  'nothing within the hello': records(Buffer.from([1, 0, 0, 0])),
+};
+for (const [what, bytes] of Object.entries(malformed)) {
+  test(`${what} is invalid`, () => assert.equal(readClientHello(bytes).kind, 'invalid'));
+}
+
+test('a hello in more than a thousand records is invalid, and reading it stays cheap', () => {
+  const bytes = records(message({ extensions: [sni('a.example'), extension(99, Buffer.alloc(2_000))] }), 1);
+  assert.equal(feed(split(bytes, [])).kind, 'invalid');
+});
+
+test('every length that is wrong by some amount is invalid or incomplete, never misread', () => {
+  const good = records(message({ extensions: [sni('www.example.org')] }));
+  const nameAt = good.indexOf('www.example.org');
+  for (const [at, by] of [
+    [nameAt - 1, 1],
+    [nameAt - 1, -1],
+    [nameAt - 4, 1],
+    [nameAt - 4, -1],
+    [nameAt - 6, 1],
+    [nameAt - 6, -1],
+    [nameAt - 10, 1],
+    [nameAt - 10, -1],
+  ] as const) {
+    const bad = Buffer.from(good);
+    bad[at] = (bad[at] ?? 0) + by;
+    assert.equal(readClientHello(bad).kind, 'invalid', `offset ${at - nameAt} by ${by}`);
+  }
+});
+
+test('random bytes and mutilated hellos never throw and never run on', () => {
+  const mutilated = fc
+    .tuple(
+      fc.constantFrom(...real, records(typical, 64)),
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 8 }),
+      fc.nat(),
+    )
+    .map(([bytes, edits, end]) => {
+      const copy = Buffer.from(bytes);
+      for (const [at, value] of edits) copy[at % copy.length] = value;
+      return copy.subarray(0, end % (copy.length + 1));
+    });
+  const random = fc
+    .uint8Array({ maxLength: 300 })
+    .map((bytes) => Buffer.concat([Buffer.from([22, 3, 1]), bytes]));
+  fc.assert(
+    fc.property(fc.oneof(mutilated, random), (bytes) => {
+      const read = readClientHello(bytes);
+      if (read.kind === 'incomplete') assert.ok(read.needBytes > bytes.length);
+      if (read.kind === 'hello')
+        assert.ok(read.serverName === null || /^[a-z0-9_.-]+$/.test(read.serverName));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a mutilated hello has one meaning however it is cut', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(255), fc.array(fc.nat(3_000), { maxLength: 8 }), (at, value, cuts) => {
+      const bytes = records(typical, 200);
+      bytes[at % bytes.length] = value;
+      const whole = readClientHello(bytes);
+      const cut = feed(split(bytes, cuts));
+      // Bytes at the very end may decide in one piece what several leave open; a verdict is never another one.
+      if (whole.kind !== 'incomplete' && cut.kind !== 'incomplete') assert.deepEqual(cut, whole);
+      else assert.equal(cut.kind, whole.kind);
+    }),
+    { numRuns: 1_000 },
+  );
+});

@@ -1,0 +1,119 @@
+/** A real ActiveMQ on a loopback port, with its journal in a folder of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ACTIVEMQ_XML, LOG4J_PROPERTIES } from './activemq-config.ts';
+import { ACTIVEMQ_JAR, requirePart } from './parts.ts';
+import { freePort } from './ports.ts';
+
+export interface ActiveMq {
+  readonly port: number;
+  /** Its console so far. */
+  output(): string;
+  /** Ends it as a crash would; resolves when the process has gone. */
+  kill9(): Promise<void>;
+  /** Starts it again on the same port and journal; resolves when STOMP answers. */
+  restart(): Promise<void>;
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+
+/** True when a CONNECT on the port is answered. */
+function stompAnswers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const finish = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(2_000, () => finish(false));
+    socket.on('error', () => finish(false));
+    socket.on('end', () => finish(false));
+    socket.on('connect', () => socket.write('CONNECT\naccept-version:1.2\nhost:localhost\n\n\0'));
+    socket.on('data', (chunk) => finish(chunk.toString('latin1').startsWith('CONNECTED')));
+  });
+}
+
+function command(base: string, port: number): string[] {
+  const opens = ['lang', 'util', 'net'].flatMap((name) => [
+    '--add-opens',
+    `java.base/java.${name}=ALL-UNNAMED`,
+  ]);
+  return [
+    '-Xms64m',
+    '-Xmx384m',
+    `-Djava.io.tmpdir=${join(base, 'tmp')}`,
+    `-Dstomp.port=${port}`,
+    `-Dlog4j.configuration=file:${join(base, 'conf', 'log4j.properties')}`,
+    '-Djava.security.egd=file:/dev/urandom',
+    ...opens,
+    `-Dactivemq.classpath=${join(base, 'conf')}`,
+    '-Dactivemq.home=/usr/share/activemq',
+    `-Dactivemq.base=${base}`,
+    `-Dactivemq.conf=${join(base, 'conf')}`,
+    `-Dactivemq.data=${join(base, 'data')}`,
+    '-jar',
+    ACTIVEMQ_JAR,
+    'start',
+    `xbean:file:${join(base, 'conf', 'activemq.xml')}`,
+  ];
+}
+
+/** Starts ActiveMQ; resolves when STOMP answers. Ask `skipWithout('activemq')` first. */
+export async function startActiveMq(): Promise<ActiveMq> {
+  const java = requirePart('activemq');
+  const base = mkdtempSync(join(tmpdir(), 'headgear-activemq-'));
+  for (const folder of ['conf', 'data', 'tmp']) mkdirSync(join(base, folder));
+  writeFileSync(join(base, 'conf', 'activemq.xml'), ACTIVEMQ_XML);
+  writeFileSync(join(base, 'conf', 'log4j.properties'), LOG4J_PROPERTIES);
+  const port = await freePort();
+  let child: ChildProcess | null = null;
+  let output = '';
+  const killLeftover = () => child?.kill('SIGKILL');
+  process.on('exit', killLeftover);
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const ending = child;
+    child = null;
+    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
+    const gone = once(ending, 'exit');
+    ending.kill(signal);
+    await gone;
+  }
+
+  async function start(): Promise<void> {
+    const started = spawn(java, command(base, port), { cwd: base, stdio: ['ignore', 'pipe', 'pipe'] });
+    child = started;
+    const keep = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-65_536);
+    };
+    started.stdout.on('data', keep);
+    started.stderr.on('data', keep);
+    const giveUpAt = Date.now() + START_TIMEOUT_MS;
+    while (!(await stompAnswers(port))) {
+      if (started.exitCode !== null || Date.now() > giveUpAt) {
+        await end('SIGKILL');
+        throw new Error(`ActiveMQ did not start:\n${output}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  await start();
+  return {
+    port,
+    output: () => output,
+    kill9: () => end('SIGKILL'),
+    restart: start,
+    async stop() {
+      await end('SIGKILL');
+      process.off('exit', killLeftover);
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,95 @@
+/** A data plane under test, without the control plane: routes are given as they would be published. */
+import type { AddressInfo } from 'node:net';
+import { loadPlatformCertificates } from '../../src/certificates/load-platform.ts';
+import { type Config, configSchema } from '../../src/config/schema.ts';
+import { createPlane, type Plane } from '../../src/plane/create-plane.ts';
+import type {
+  AppRoute,
+  HostRoute,
+  PublishedCertificate,
+  PublishedEndpoint,
+} from '../../src/table/routing-table.ts';
+import type { RequestContext } from '../../src/telemetry/request-context.ts';
+import { memoryLog, memoryMetrics } from './memory-telemetry.ts';
+
+export const HOST = 'app-ns.apps.example.test';
+
+export interface DataPlane {
+  readonly port: number;
+  readonly httpsPort: number;
+  readonly plane: Plane;
+  /** Finished requests, in order. */
+  readonly finished: readonly Readonly<RequestContext>[];
+  /** Publishes the application `ns/app` at HOST (or `host`) with these gears. */
+  route(
+    endpoints: readonly PublishedEndpoint[],
+    more?: Partial<AppRoute> & { host?: string; hostRoute?: Partial<HostRoute> },
+  ): Promise<void>;
+  certificate(host: string, certificate: PublishedCertificate | null): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** An endpoint of `ns/app` on loopback. */
+export function endpointAt(port: number, more: Partial<PublishedEndpoint> = {}): PublishedEndpoint {
+  const address = more.address ?? '127.0.0.1';
+  return {
+    id: `ns/app ${address}:${port}`,
+    gearId: `gear-${port}`,
+    address,
+    port,
+    tls: false,
+    verifyTls: false,
+    ...more,
+  };
+}
+
+type Overrides = {
+  readonly [K in 'http' | 'upstream' | 'tls']?: Partial<Config[K]>;
+};
+
+/** Starts on free ports. `https` listens when `tls.certificates` names one. */
+export async function startDataPlane(overrides: Overrides = {}): Promise<DataPlane> {
+  const https = (overrides.tls?.certificates ?? []).length > 0 ? [{ host: '127.0.0.1', port: 0 }] : [];
+  const config = configSchema.parse({
+    cloudDomain: 'apps.example.test',
+    listeners: { http: [{ host: '127.0.0.1', port: 0 }], https },
+    ...overrides,
+  });
+  const finished: RequestContext[] = [];
+  const plane = createPlane({
+    config,
+    platformCertificates: loadPlatformCertificates(config.tls).certificates,
+    log: memoryLog(),
+    metrics: memoryMetrics(),
+    record: (context) => void finished.push(context),
+  });
+  await plane.listen();
+  let generation = 0;
+  return {
+    port: (plane.http[0] as AddressInfo).port,
+    httpsPort: plane.https[0]?.port ?? 0,
+    plane,
+    finished,
+    async route(endpoints, more = {}) {
+      const { host = HOST, hostRoute = {}, ...route } = more;
+      const app = route.app ?? 'ns/app';
+      await plane.apply({
+        generation: ++generation,
+        apps: [
+          [app, { app, name: host, endpoints, nodeFrontendsHttp: [], nodeFrontendsHttps: [], ...route }],
+        ],
+        hosts: [[host, { app, kind: 'plain', viaNodeFrontend: false, ...hostRoute }]],
+        certificates: [],
+      });
+    },
+    async certificate(host, certificate) {
+      await plane.apply({
+        generation: ++generation,
+        apps: [],
+        hosts: [],
+        certificates: [[host, certificate]],
+      });
+    },
+    stop: () => plane.drain(0),
+  };
+}
