@@ -8,9 +8,10 @@ import { pickLeastLoaded } from '../balancer/pick.ts';
 import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
 import type { PlatformCertificate } from '../certificates/load-platform.ts';
 import type { Config } from '../config/schema.ts';
-import { Http1Connection } from '../edge/http1-connection.ts';
+import { createConnectionHandler } from '../edge/connection-handler.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
 import type { ConnectionFacts, LiveConnection, Serving } from '../edge/serving.ts';
+import { acceptTls } from '../edge/tls-accept.ts';
 import { plainAddress, trustOf } from '../http/trusted-proxies.ts';
 import { createRouter } from '../router/router.ts';
 import type { AppRoute, PublishedEndpoint, TableChanges } from '../table/routing-table.ts';
@@ -103,8 +104,24 @@ export function createPlane(options: PlaneOptions): Plane {
     peerAddress: plainAddress(socket.remoteAddress),
     peerPort: socket.remotePort ?? 0,
   });
-  const onHttp = (socket: net.Socket, port: number): void => {
-    new Http1Connection(socket, serving, factsOf(socket, 'http', port));
+  const handler = createConnectionHandler(config, serving);
+  const handshakeFailures = metrics.counter('tls_handshake_failures_total', 'TLS handshakes that failed', [
+    'code',
+  ]);
+  const tlsOptions = {
+    contextFor: certificates.contextFor,
+    handshakeTimeoutMs: config.tls.handshakeTimeoutMs,
+  };
+  const onHttp = (socket: net.Socket, port: number): void =>
+    handler.handle(socket, factsOf(socket, 'http', port));
+  const onHttps = (socket: net.Socket, port: number): void => {
+    const facts = factsOf(socket, 'https', port);
+    acceptTls(
+      socket,
+      tlsOptions,
+      (secured) => handler.handle(secured, facts),
+      (code) => handshakeFailures.inc({ code }),
+    );
   };
 
   const open = async (
@@ -129,6 +146,7 @@ export function createPlane(options: PlaneOptions): Plane {
     https: bound.https,
     async listen() {
       await open('http', onHttp);
+      await open('https', onHttps);
     },
     async apply(changes) {
       certificates.apply(changes.certificates);
@@ -159,6 +177,7 @@ export function createPlane(options: PlaneOptions): Plane {
       ]);
       for (const connection of connections) connection.destroy();
       clearInterval(sweep);
+      handler.stop();
       pools.close();
     },
   };

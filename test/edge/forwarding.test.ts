@@ -162,13 +162,15 @@ describe('a request through the hop', () => {
     const response = await client.readResponse();
     assert.equal(headerOf(response.rawHeaders, 'transfer-encoding'), undefined);
     assert.ok(response.body.equals(patternBytes(1000)));
-    await client.closed;
+    await eventually(() => client.ended);
+    client.destroy();
     const keeping = await connectRaw({ port: edge.port });
     await keeping.send(`GET /bytes/10 HTTP/1.0\r\nHost: ${HOST}\r\nConnection: keep-alive\r\n\r\n`);
     assert.equal(headerOf((await keeping.readResponse()).rawHeaders, 'connection'), 'keep-alive');
     await keeping.send(`GET /bytes/11 HTTP/1.0\r\nHost: ${HOST}\r\n\r\n`);
     assert.equal((await keeping.readResponse()).body.length, 11);
-    await keeping.closed;
+    await eventually(() => keeping.ended);
+    keeping.destroy();
   });
 
   it('carries a WebSocket both ways and records it when it is over', async () => {
@@ -205,7 +207,8 @@ describe('a request through the hop', () => {
     await client.send(`GET /slow/30 HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
     client.end();
     assert.equal(echo(await client.readResponse()).url, '/slow/30');
-    await client.closed;
+    await eventually(() => client.ended);
+    client.destroy();
   });
 
   it('says which host it was asked for, and in which generation, in its record', async () => {

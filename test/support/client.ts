@@ -37,7 +37,7 @@ export interface RawClient {
   readUntil(text: string): Promise<Buffer>;
   /** Bytes that came and were not read yet. */
   pending(): Buffer;
-  /** Resolves once the connection is closed in both directions; `error` says how when it was not orderly. */
+  /** Resolves once the connection is closed (our side ends by itself when the peer's does); `error` says how when it was not orderly. */
   readonly closed: Promise<{ readonly error: Error | null }>;
   /** The peer has ended its side. */
   readonly ended: boolean;
@@ -56,7 +56,7 @@ export async function connectRaw(options: {
   const host = options.host ?? '127.0.0.1';
   const socket = options.tls
     ? tlsConnect(tlsOptions(host, options.port, options.tls))
-    : connect({ host, port: options.port, allowHalfOpen: true });
+    : connect({ host, port: options.port });
   socket.setNoDelay(true);
   await once(socket, options.tls ? 'secureConnect' : 'connect');
   return wrap(socket, options.timeoutMs ?? 10_000);
@@ -123,7 +123,6 @@ function tlsOptions(host: string, port: number, tls: ClientTls) {
   return {
     host,
     port,
-    allowHalfOpen: true,
     // An empty servername sends no SNI at all.
     servername: tls.servername ?? '',
     rejectUnauthorized: tls.ca !== undefined,

@@ -1,0 +1,22 @@
+/** The control loop and the table as admin sees them. */
+import type { Control } from '../control/create-control.ts';
+import { describeApp, describeHost, describePage, describeTable } from '../table/describe.ts';
+import type { TablePolicy } from '../table/policy.ts';
+import type { ControlView } from './views.ts';
+
+export function controlView(control: Control, policy: TablePolicy): ControlView {
+  return {
+    status: control.status,
+    notReady: () => (control.status().confirmedGeneration > 0 ? null : 'the first table is not served yet'),
+    table() {
+      const state = control.state();
+      const { generation } = control.status();
+      return { generation, total: state.apps.size, apps: describeTable(state, policy) };
+    },
+    tablePage: (offset, limit) => describePage(control.state(), policy, offset, limit),
+    app: (key) => describeApp(control.state(), key, policy),
+    host: (host) => describeHost(control.state(), host, policy),
+    quarantined: control.quarantined,
+    subscribe: control.subscribe,
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * What admin may ask of the rest of the house: narrow functions that return plain data, handed in by the composition
+ * root. Admin never holds the rooms themselves, and nothing here can change anything.
+ */
+import type { ControlStatus, EventReport } from '../control/types.ts';
+
+export interface ControlView {
+  status(): ControlStatus;
+  /** Why this Headgear is not ready yet, or null once the first table serves. */
+  notReady(): string | null;
+  /** A snapshot of the whole table: it stays the same however slowly it is read. */
+  table(): TableView;
+  /** `limit` applications from `offset` on; `next` is the offset that follows, or null at the end. */
+  tablePage(offset: number, limit: number): TablePageView;
+  /** By `namespace/app`; null when there is none. */
+  app(key: string): object | null;
+  /** By host name in normal form; null when nobody claims it. */
+  host(host: string): object | null;
+  /** Newest first. */
+  quarantined(limit: number): readonly QuarantineView[];
+  /** Hears of each event once it is durable. Returns what ends that. */
+  subscribe(listener: (report: EventReport) => void): () => void;
+}
+
+export interface TableView {
+  readonly generation: number;
+  readonly total: number;
+  readonly apps: Iterable<object>;
+}
+
+export interface TablePageView {
+  readonly apps: readonly object[];
+  readonly total: number;
+  readonly next: number | null;
+}
+
+/** A message that was acked but not applied. The body may hold a private key and is never shown as it is. */
+export interface QuarantineView {
+  readonly id: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly source: string;
+  readonly messageId: string | null;
+  readonly code: string;
+  readonly reason: string;
+  readonly action: string | null;
+  readonly app: string | null;
+  readonly body: Uint8Array;
+  readonly bodyBytes: number;
+}
+
+/** The data plane: counters and lists. */
+export interface PlaneView {
+  status(): object | Promise<object>;
+}
+
+/** Latest answers of the keep-awake probes. */
+export interface ProbesView {
+  results(): Iterable<object>;
+}

@@ -1,0 +1,154 @@
+/**
+ * The composition root: builds every room in order, joins the two planes, drains and stops. Bad configuration ends here, before
+ * anything binds; the recovered table serves before the message bus is reached.
+ */
+import type { AddressInfo } from 'node:net';
+import { controlView } from './admin/control-view.ts';
+import { startAdmin } from './admin/start-admin.ts';
+import { loadPlatformCertificates } from './certificates/load-platform.ts';
+import { checkFiles } from './config/check-files.ts';
+import { ConfigError } from './config/config-error.ts';
+import type { Config } from './config/schema.ts';
+import { type Control, createControl } from './control/create-control.ts';
+import { type OwnListener, ownListenerKeys, tablePolicyOf } from './control/table-policy.ts';
+import { createPlane, type Plane } from './plane/create-plane.ts';
+import { startKeepAwake } from './probes/keep-awake.ts';
+import { machineAddresses } from './resolver/node-identity.ts';
+import { startIntake } from './stomp/intake.ts';
+import { startSubscriber } from './stomp/subscriber.ts';
+import { openStore } from './store/open-store.ts';
+import { createAccessLog } from './telemetry/access-log.ts';
+import { createLog } from './telemetry/log.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { createRequestMetrics } from './telemetry/request-metrics.ts';
+import type { Log } from './telemetry/types.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Headgear {
+  /** Where it really listens: a port 0 of the configuration is resolved here. */
+  readonly addresses: {
+    readonly http: readonly AddressInfo[];
+    readonly https: readonly AddressInfo[];
+    readonly admin: Address;
+    readonly intake: Address | null;
+  };
+  readonly control: Control;
+  readonly plane: Plane;
+  readonly log: Log;
+  /** Opens log files anew, after a rotation. */
+  reopenLogs(): void;
+  /** Takes no more events, drains open requests, closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything. `name` stands for the configuration in messages (its file). Rejects with what an operator has to mend. */
+export async function startHeadgear(config: Config, name: string): Promise<Headgear> {
+  const files = checkFiles(config);
+  const platform = loadPlatformCertificates(config.tls);
+  const broken = platform.problems.map(({ path, code, reason }) => ({
+    path,
+    message: `${reason} (${code})`,
+  }));
+  const problems = files.problems.length > 0 ? files.problems : broken;
+  if (problems.length > 0) throw new ConfigError(name, problems);
+
+  const log = createLog(config.log);
+  for (const warning of files.warnings) log.warn('configuration', { ...warning });
+  const metrics = createMetrics();
+  const accessLog = createAccessLog(config.accessLog, log);
+  const requestMetrics = createRequestMetrics(metrics);
+  /** What was started, to be stopped in the opposite order. */
+  const running: (() => unknown)[] = [log.close, accessLog.close];
+  const stop = async (): Promise<void> => {
+    for (const end of running.splice(0).reverse()) await end();
+  };
+  try {
+    const store = await openStore({
+      dir: config.stateDir,
+      maxQuarantined: config.events.maxQuarantined,
+      log,
+    });
+    running.push(store.close);
+    const plane = createPlane({
+      config,
+      platformCertificates: platform.certificates,
+      log: log.child('plane'),
+      metrics,
+      record(context, durationUs) {
+        accessLog.write(context, durationUs);
+        requestMetrics.record(context, durationUs);
+      },
+    });
+    running.push(() => plane.drain(config.drainTimeoutMs));
+    const keepAwake = startKeepAwake({ config: config.keepAwake, log: log.child('probes'), metrics });
+    running.push(keepAwake.stop);
+    // Filled as the listeners come up, because a port 0 is known only then; no event is judged before.
+    const ownListeners = new Set<string>();
+    const policy = tablePolicyOf(config, ownListeners);
+    const publish = async (changes: Parameters<Plane['apply']>[0]): Promise<void> =>
+      void (await plane.apply(changes));
+    const control = createControl({ config, policy, store, publish, keepAwake, log, metrics });
+    running.push(control.stop);
+    await control.recover();
+
+    await plane.listen();
+    const { maxBodyBytes } = config.events;
+    const { deliver } = control;
+    let intakeStatus: () => object | null = () => null;
+    let busStatus: () => object | null = () => null;
+    const admin = await startAdmin({
+      config: config.admin,
+      control: controlView(control, policy),
+      plane,
+      probes: keepAwake,
+      bus: () => busStatus(),
+      intake: () => intakeStatus(),
+      metrics,
+      log,
+    });
+    running.push(admin.stop);
+    const own: OwnListener[] = [...plane.http, ...plane.https].map(({ address, port }) => ({
+      host: address,
+      port,
+    }));
+    own.push(admin.address());
+    let intakeAddress: Address | null = null;
+    if (config.intake !== undefined) {
+      // The set is whole before the first event can be read from the socket.
+      const intake = await startIntake({
+        config: config.intake,
+        maxBodyBytes,
+        deliver,
+        log: log.child('intake'),
+      });
+      running.push(intake.stop);
+      intakeAddress = intake.address();
+      intakeStatus = intake.status;
+      own.push(intakeAddress);
+    }
+    for (const key of ownListenerKeys(own, machineAddresses())) ownListeners.add(key);
+    if (config.bus !== undefined) {
+      const bus = startSubscriber({ config: config.bus, maxBodyBytes, deliver, log: log.child('bus') });
+      running.push(bus.stop);
+      busStatus = bus.status;
+    }
+    return {
+      addresses: { http: plane.http, https: plane.https, admin: admin.address(), intake: intakeAddress },
+      control,
+      plane,
+      log,
+      reopenLogs() {
+        log.reopen();
+        accessLog.reopen();
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

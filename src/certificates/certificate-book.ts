@@ -1,0 +1,119 @@
+/** Every certificate that this thread serves, and the one context that a handshake under a given name gets. */
+import { randomBytes } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
+import type { Config } from '../config/schema.ts';
+import type { PublishedCertificate, TableChanges } from '../table/routing-table.ts';
+import type { Log, Metrics } from '../telemetry/types.ts';
+import { createContexts } from './contexts.ts';
+import type { PlatformCertificate } from './load-platform.ts';
+import { type CertificateSource, createSniIndex, normalise } from './sni-index.ts';
+import { tlsSettingsOf } from './tls-settings.ts';
+
+export interface ChosenContext {
+  readonly context: SecureContext;
+  /** What the context's sessions are bound to: the host name, or the pattern (`*.apps.example.com`, '') for hosts that are not served. */
+  readonly name: string;
+  readonly source: CertificateSource;
+}
+
+/** Plain data for admin. */
+export interface ListedCertificate {
+  /** Host of an alias; the first name of a platform certificate. */
+  readonly name: string;
+  readonly id: string;
+  readonly source: 'alias' | 'platform';
+}
+
+export interface CertificateBook {
+  /** Takes changes of aliases' certificates; the next handshake under those names gets the new ones. Costs what it changes. */
+  apply(certificates: TableChanges['certificates']): void;
+  /** The context for a client's server name; null when there is no certificate at all, or none that OpenSSL takes. Never throws. */
+  contextFor(serverName: string | null): ChosenContext | null;
+  list(): readonly ListedCertificate[];
+  /** Number of aliases with a certificate. */
+  size(): number;
+}
+
+export interface CertificateBookOptions {
+  readonly config: Config['tls'];
+  /** In the order of the configuration; the first is the default. */
+  readonly platform: readonly PlatformCertificate[];
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /**
+   * Whether requests for this host (lower-case, no trailing dot) would be routed. Names that nobody serves share one context for
+   * each certificate: otherwise a client that makes up names under a wildcard would have a context built, at 2 ms, for each of them and drive
+   * the good ones out of the cache. Default: every name is served.
+   */
+  readonly isServed?: (host: string) => boolean;
+  /** Shared by the threads of one process, so that they resume each other's sessions. Default: random. */
+  readonly ticketSecret?: Buffer;
+}
+
+export function createCertificateBook(options: CertificateBookOptions): CertificateBook {
+  const { config, platform, log, metrics, isServed = () => true, ticketSecret = randomBytes(32) } = options;
+  const index = createSniIndex<PublishedCertificate>(
+    platform.flatMap((certificate) => namesToFile(certificate).map((name) => [name, certificate] as const)),
+  );
+  const contexts = createContexts({ settings: tlsSettingsOf(config), ticketSecret, log });
+  reportTo(metrics, index, contexts);
+
+  return {
+    apply(certificates) {
+      for (const [host, certificate] of certificates) {
+        const former = index.set(host, certificate);
+        if (former === null || former.id === certificate?.id) continue;
+        // At once, although a context of another certificate is never handed out: the former key has no business in memory.
+        const name = normalise(host);
+        if (name.startsWith('*.')) contexts.forgetCertificate(former.id);
+        else contexts.forget(name);
+      }
+    },
+    contextFor(serverName) {
+      const host = serverName === null ? null : normalise(serverName);
+      for (const { entry, source, pattern } of index.candidates(host)) {
+        // An exact match needs no question: an alias with a certificate has its own context even before its route is there.
+        const name = host !== null && (pattern === host || isServed(host)) ? host : pattern;
+        const context = contexts.get(name, entry);
+        if (context !== null) return { context, name, source };
+      }
+      return null;
+    },
+    list() {
+      const listed: ListedCertificate[] = platform.map(({ id, facts }) => ({
+        name: facts.names[0] ?? '',
+        id,
+        source: 'platform',
+      }));
+      for (const [name, { id }] of index.aliases()) listed.push({ name, id, source: 'alias' });
+      return listed;
+    },
+    size: () => index.size,
+  };
+}
+
+/** A certificate without any DNS name can still be the default: filed under a name that no client can ask for. */
+function namesToFile({ facts }: PlatformCertificate): readonly string[] {
+  return facts.names.length === 0 ? [''] : facts.names;
+}
+
+function reportTo(
+  metrics: Metrics,
+  index: { readonly size: number },
+  contexts: { readonly size: number; readonly built: number; readonly failed: number },
+): void {
+  const aliases = metrics.gauge('tls_alias_certificates', 'Aliases with a certificate of their own');
+  const cached = metrics.gauge('tls_contexts_cached', 'Secure contexts in the cache');
+  const built = metrics.counter('tls_contexts_built_total', 'Secure contexts built');
+  const failed = metrics.counter('tls_context_failures_total', 'Certificates that OpenSSL would not serve');
+  let reportedBuilt = 0;
+  let reportedFailed = 0;
+  metrics.onCollect(() => {
+    aliases.set(index.size);
+    cached.set(contexts.size);
+    built.inc({}, contexts.built - reportedBuilt);
+    failed.inc({}, contexts.failed - reportedFailed);
+    reportedBuilt = contexts.built;
+    reportedFailed = contexts.failed;
+  });
+}

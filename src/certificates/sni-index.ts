@@ -1,0 +1,77 @@
+/**
+ * Host name to certificate: the exact name, then the wildcard one label up, then the default. Aliases' certificates come and go with
+ * the table; the platform's are fixed. Of two that fit equally, the alias's is taken: it was uploaded for just that name, and whether a
+ * tenant may hold the name at all is the table's decision, not this index's.
+ */
+
+export type CertificateSource = 'alias' | 'platform' | 'default';
+
+/** `pattern`: the name it is filed under, `*.apps.example.com` for a wildcard, '' for the default. */
+export interface Match<Entry> {
+  readonly entry: Entry;
+  readonly source: CertificateSource;
+  readonly pattern: string;
+}
+
+export interface SniIndex<Entry> {
+  /** Files an alias's entry under a host name or wildcard; null takes it away. Returns what was there before. */
+  set(host: string, entry: Entry | null): Entry | null;
+  /** Every entry that could serve the name, best first; `null` is a client that named none. */
+  candidates(serverName: string | null): Iterable<Match<Entry>>;
+  /** Alias entries by name. */
+  aliases(): Iterable<readonly [string, Entry]>;
+  /** Number of alias entries. */
+  readonly size: number;
+}
+
+/**
+ * `platform` holds (name, entry) in the order of the configuration: the first entry is the default, and of several for one name the
+ * first is taken.
+ */
+export function createSniIndex<Entry>(platform: readonly (readonly [string, Entry])[]): SniIndex<Entry> {
+  const aliases = new Map<string, Entry>();
+  const fixed = new Map<string, Entry>();
+  for (const [name, entry] of platform) {
+    const key = normalise(name);
+    if (!fixed.has(key)) fixed.set(key, entry);
+  }
+  const fallback = platform[0];
+
+  function* candidates(serverName: string | null): Generator<Match<Entry>> {
+    if (serverName !== null) {
+      const name = normalise(serverName);
+      const dot = name.indexOf('.');
+      yield* under(name);
+      if (dot > 0 && name[0] !== '*') yield* under(`*${name.slice(dot)}`);
+    }
+    if (fallback !== undefined) yield { entry: fallback[1], source: 'default', pattern: '' };
+  }
+
+  function* under(pattern: string): Generator<Match<Entry>> {
+    const alias = aliases.get(pattern);
+    if (alias !== undefined) yield { entry: alias, source: 'alias', pattern };
+    const platformEntry = fixed.get(pattern);
+    if (platformEntry !== undefined) yield { entry: platformEntry, source: 'platform', pattern };
+  }
+
+  return {
+    set(host, entry) {
+      const name = normalise(host);
+      const former = aliases.get(name) ?? null;
+      if (entry === null) aliases.delete(name);
+      else aliases.set(name, entry);
+      return former;
+    },
+    candidates,
+    aliases: () => aliases.entries(),
+    get size() {
+      return aliases.size;
+    },
+  };
+}
+
+/** Lower case, without the trailing dot of a rooted name. */
+export function normalise(name: string): string {
+  const lower = name.toLowerCase();
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
+}

@@ -1,0 +1,56 @@
+/** `headgear run`: the load balancer itself. */
+import { type Command, EXIT, type Io, readArguments } from './command.ts';
+
+/** What the composition root gives back; the rest of it is no business of the command line. */
+export interface RunningApp {
+  /** Drains open requests and stops; resolves when everything is closed. */
+  stop(): Promise<void>;
+}
+export type StartApp = (options: { readonly configFile: string | null }) => Promise<RunningApp>;
+
+// Loaded when it is wanted: `headgear check` and the others need none of the rooms.
+const startReal: StartApp = async (options) => (await import('../start-app.ts')).startApp(options);
+
+export const run: Command = {
+  name: 'run',
+  summary: 'run the load balancer',
+  help: `Usage: headgear run [--config FILE]
+
+Runs Headgear until SIGTERM or SIGINT; then open requests may finish (drainTimeoutMs), and a second signal ends it at once.
+
+  --config FILE  configuration, YAML or JSON (headgear check FILE validates it)
+
+Without --config it runs a sample application on embedded defaults: HTTP 8080, HTTPS 8443, admin 127.0.0.1:9090, intake
+127.0.0.1:61613, state in ./var.
+
+Secrets may come from the environment: HEADGEAR_BUS_LOGIN, HEADGEAR_BUS_PASSCODE, HEADGEAR_INTAKE_LOGIN,
+HEADGEAR_INTAKE_PASSCODE; further HEADGEAR_LOG_LEVEL.`,
+  run: (args, io) => runApp(args, io, startReal),
+};
+
+/** The command with its starter handed in. */
+export async function runApp(args: readonly string[], io: Io, start: StartApp): Promise<number> {
+  const { values } = readArguments(args, { config: { type: 'string' } }, false);
+  let signals = 0;
+  let stopWanted = (): void => undefined;
+  const stopping = new Promise<void>((resolve) => {
+    stopWanted = resolve;
+  });
+  const deaf = io.onSignal((signal) => {
+    signals += 1;
+    if (signals === 1) {
+      io.err(`headgear: ${signal}: finishing open requests; a second signal ends at once`);
+      stopWanted();
+    } else {
+      io.exit(EXIT.failed);
+    }
+  });
+  try {
+    const app = await start({ configFile: values.config ?? null });
+    await stopping;
+    await app.stop();
+    return EXIT.ok;
+  } finally {
+    deaf();
+  }
+}

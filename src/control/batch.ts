@@ -1,0 +1,184 @@
+/** What the deliveries of one batch come to, as one transaction and one change of the table. */
+import type { AppKey } from '../spi/events.ts';
+import type { QuarantineEntry, Store, StoreBatch } from '../store/types.ts';
+import type { TablePolicy } from '../table/policy.ts';
+import { isEmpty, project } from '../table/project.ts';
+import type { PublishedCertificate, TableChanges } from '../table/routing-table.ts';
+import type { Application, RoutingState } from '../table/state.ts';
+import type { Log } from '../telemetry/types.ts';
+import type { Handled } from './handle-delivery.ts';
+
+export interface Batch {
+  /** State after everything added so far. */
+  state(): RoutingState;
+  add(handled: Handled): void;
+  seal(generation: number): SealedBatch;
+}
+
+export interface SealedBatch {
+  readonly state: RoutingState;
+  /** Applications whose record is another one than before. */
+  readonly touched: readonly AppKey[];
+  /** null: there is nothing to make durable. */
+  readonly transaction: StoreBatch | null;
+  /** null: the published table stays as it is, and so does its generation. */
+  readonly changes: TableChanges | null;
+  readonly generation: number;
+  /** Certificates more than before. */
+  readonly certificates: number;
+}
+
+export interface BatchTools {
+  readonly policy: TablePolicy;
+  readonly store: Pick<Store, 'certificate'>;
+  readonly log: Log;
+}
+
+export function createBatch(before: RoutingState, tools: BatchTools): Batch {
+  let state = before;
+  const touched = new Set<AppKey>();
+  const arrived = new Map<string, PublishedCertificate>();
+  const forget = new Set<AppKey>();
+  let quarantine: Omit<QuarantineEntry, 'id'>[] = [];
+
+  return {
+    state: () => state,
+
+    add(handled) {
+      state = handled.state;
+      for (const key of handled.touched) touched.add(key);
+      if (handled.certificate !== null) {
+        const { app, alias, certificate } = handled.certificate;
+        arrived.set(slotOf(app, alias), certificate);
+      }
+      if (handled.quarantine !== null) quarantine.push(handled.quarantine);
+      if (handled.deleted !== null) {
+        forget.add(handled.deleted);
+        quarantine = quarantine.filter(({ app }) => app !== handled.deleted);
+      }
+    },
+
+    seal(generation) {
+      const changed = [...touched].filter((key) => before.apps.get(key) !== state.apps.get(key));
+      const certificates: StoreBatch['certificates'][number][] = [];
+      let added = 0;
+      for (const app of changed) {
+        const was = before.apps.get(app);
+        const is = state.apps.get(app);
+        added += certificatesOf(is).size - certificatesOf(was).size;
+        certificates.push(...certificateChanges(app, was, is, arrived));
+      }
+      const parts = projectSafely(before, state, changed, tools, arrived);
+      const changes = isEmpty(parts) ? null : { ...parts, generation: generation + 1 };
+      const next = changes?.generation ?? generation;
+      const durable = changed.length > 0 || quarantine.length > 0 || forget.size > 0;
+      const transaction: StoreBatch = {
+        apps: changed.map((key) => [key, state.apps.get(key) ?? null] as const),
+        certificates,
+        quarantine,
+        forgetQuarantineOf: [...forget],
+        nextClaim: state.nextClaim,
+        generation: next,
+      };
+      return {
+        state,
+        touched: changed,
+        transaction: durable ? transaction : null,
+        changes,
+        generation: next,
+        certificates: added,
+      };
+    },
+  };
+}
+
+/**
+ * As `project`; if that throws (a fault of ours), one application at a time, so that only the one that cannot be projected stays as it
+ * was. `arrived`: certificates that are not in the store yet, because a batch is projected before its commit, so that the transaction
+ * holds the generation that follows from it.
+ */
+export function projectSafely(
+  before: RoutingState,
+  after: RoutingState,
+  touched: readonly AppKey[],
+  tools: BatchTools,
+  arrived: ReadonlyMap<string, PublishedCertificate> = new Map(),
+): Omit<TableChanges, 'generation'> {
+  const load = (app: AppKey, alias: string, id: string) => {
+    const held = arrived.get(slotOf(app, alias));
+    const found = held?.id === id ? held : fromStore(app, alias, tools);
+    if (found?.id === id) return found;
+    tools.log.error(
+      'the store lost a certificate: the platform certificate is served until it is added again',
+      {
+        code: 'CONTROL_CERTIFICATE_LOST',
+        app,
+        alias,
+      },
+    );
+    return null;
+  };
+  try {
+    return project(before, after, touched, tools.policy, load);
+  } catch {
+    const parts = touched.map((app) => {
+      try {
+        return project(before, after, [app], tools.policy, load);
+      } catch (error) {
+        const fields = {
+          code: 'CONTROL_PROJECT_FAILED',
+          app,
+          error: error instanceof Error ? error.name : '',
+        };
+        tools.log.error('an application cannot be projected: its former route stays', fields);
+        return { apps: [], hosts: [], certificates: [] };
+      }
+    });
+    return {
+      apps: parts.flatMap(({ apps }) => apps),
+      hosts: parts.flatMap(({ hosts }) => hosts),
+      certificates: parts.flatMap(({ certificates }) => certificates),
+    };
+  }
+}
+
+function fromStore(app: AppKey, alias: string, tools: BatchTools): PublishedCertificate | null {
+  try {
+    return tools.store.certificate(app, alias);
+  } catch {
+    return null;
+  }
+}
+
+/** By alias: id of the certificate that the record refers to. */
+export function certificatesOf(app: Application | undefined): ReadonlyMap<string, string> {
+  const ids = new Map<string, string>();
+  for (const { alias, certificate } of app?.aliases ?? []) {
+    if (certificate !== null) ids.set(alias, certificate.id);
+  }
+  return ids;
+}
+
+/** Level-triggered: what the store must hold is what the records refer to, whatever events led there. */
+function certificateChanges(
+  app: AppKey,
+  was: Application | undefined,
+  is: Application | undefined,
+  arrived: ReadonlyMap<string, PublishedCertificate>,
+): StoreBatch['certificates'][number][] {
+  if (was?.aliases === is?.aliases) return [];
+  const changes: StoreBatch['certificates'][number][] = [];
+  const had = certificatesOf(was);
+  const has = certificatesOf(is);
+  for (const [alias, id] of has) {
+    const certificate = arrived.get(slotOf(app, alias));
+    if (had.get(alias) !== id && certificate?.id === id) changes.push({ app, alias, certificate });
+  }
+  for (const alias of had.keys()) if (!has.has(alias)) changes.push({ app, alias, certificate: null });
+  return changes;
+}
+
+/** Neither part can hold a blank. */
+function slotOf(app: AppKey, alias: string): string {
+  return `${app} ${alias}`;
+}

@@ -1,0 +1,78 @@
+/** Numbers of the control plane. Labels are closed sets: neither applications nor what strangers wrote. */
+import type { Metrics } from '../telemetry/types.ts';
+import type { ControlStatus, EventReport } from './types.ts';
+
+/** Actions of the SPI; anything else an event claims to be is counted as `other`. */
+const knownActions: ReadonlySet<string> = new Set([
+  'create_application',
+  'delete_application',
+  'add_public_endpoint',
+  'remove_public_endpoint',
+  'add_alias',
+  'remove_alias',
+  'add_ssl',
+  'remove_ssl',
+]);
+
+const lagBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const batchBuckets = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000];
+const commitBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
+export interface ControlMetrics {
+  event(report: EventReport): void;
+  batch(size: number): void;
+  /** Seconds. */
+  committed(seconds: number): void;
+  commitFailed(): void;
+}
+
+export function createControlMetrics(metrics: Metrics, status: () => ControlStatus): ControlMetrics {
+  const events = metrics.counter('events_total', 'Routing events, by action and outcome', [
+    'action',
+    'outcome',
+  ]);
+  const refused = metrics.counter('events_quarantined_total', 'Quarantined events, by reason code', ['code']);
+  const notes = metrics.counter('event_notes_total', 'Oddities of events that were applied all the same');
+  const lag = metrics.histogram(
+    'event_lag_seconds',
+    'From the message bus (or arrival) to durable',
+    lagBuckets,
+  );
+  const sizes = metrics.histogram('event_batch_size', 'Events made durable by one transaction', batchBuckets);
+  const commits = metrics.histogram(
+    'store_commit_seconds',
+    'Synced transactions of the store',
+    commitBuckets,
+  );
+  const failures = metrics.counter(
+    'store_commit_failures_total',
+    'Transactions the store refused; tried again',
+  );
+  const gauges = {
+    generation: metrics.gauge('table_generation', 'Generation of the routing table'),
+    confirmedGeneration: metrics.gauge('table_confirmed_generation', 'Generation that the data plane serves'),
+    applications: metrics.gauge('applications', 'Applications known'),
+    endpoints: metrics.gauge('endpoints', 'Endpoints known, routable or not'),
+    names: metrics.gauge('host_names', 'Host names claimed'),
+    certificates: metrics.gauge('alias_certificates', 'Certificates of aliases'),
+    quarantined: metrics.gauge('quarantined_events', 'Events kept in quarantine'),
+    waiting: metrics.gauge('events_waiting', 'Events that wait for the control loop'),
+  };
+  metrics.onCollect(() => {
+    const now = status();
+    for (const [name, gauge] of Object.entries(gauges)) gauge.set(now[name as keyof typeof gauges]);
+  });
+  return {
+    event(report) {
+      const action =
+        report.action === null ? 'none' : knownActions.has(report.action) ? report.action : 'other';
+      events.inc({ action, outcome: report.outcome });
+      if (report.outcome === 'quarantined') refused.inc({ code: report.code });
+      if (report.notes.length > 0) notes.inc({}, report.notes.length);
+      lag.observe(report.lagMs / 1000);
+    },
+    batch: (size) => sizes.observe(size),
+    committed: (seconds) => commits.observe(seconds),
+    commitFailed: () => failures.inc(),
+  };
+}

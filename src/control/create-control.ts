@@ -1,0 +1,251 @@
+/**
+ * The one loop of the control plane: delivery -> event -> judged certificate -> state -> store -> ack -> publish. One batch at a
+ * time, in order; nothing is acked before it is durable, nothing is published before it is durable.
+ */
+import type { Config } from '../config/schema.ts';
+import { judgeCertificate } from '../pem/judge.ts';
+import type { KeepAwake } from '../probes/keep-awake.ts';
+import { readEvent } from '../spi/decode.ts';
+import type { AppKey } from '../spi/events.ts';
+import type { Delivery, DeliverySink } from '../stomp/delivery.ts';
+import type { QuarantineEntry, Store } from '../store/types.ts';
+import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
+import type { TablePolicy } from '../table/policy.ts';
+import { recoverState } from '../table/recover-state.ts';
+import { emptyState, type RoutingState } from '../table/state.ts';
+import type { Log, Metrics } from '../telemetry/types.ts';
+import { certificatesOf, createBatch, projectSafely } from './batch.ts';
+import { createBreather } from './breather.ts';
+import { createCommitter } from './commit-forever.ts';
+import { createControlMetrics } from './control-metrics.ts';
+import { type Handled, handleDelivery, type Tools } from './handle-delivery.ts';
+import { backoffMs, pause, wordsOf } from './pause.ts';
+import { createPublisher, type Publish } from './publisher.ts';
+import { createReporter, logFindings, type ReportListener } from './tell.ts';
+import type { ControlStatus, EventReport } from './types.ts';
+
+/** Work between two turns of the event loop, milliseconds: judging one certificate costs about as much. */
+const sliceMs = 5;
+/** How long a stop waits for the data plane to confirm what was handed to it, milliseconds. */
+const maxStopWaitMs = 2_000;
+
+export interface ControlOptions {
+  readonly config: Pick<Config, 'events'>;
+  readonly policy: TablePolicy;
+  readonly store: Pick<Store, 'recover' | 'certificate' | 'commit' | 'quarantined' | 'quarantineSize'>;
+  /** Resolves when the data plane serves by these changes; a rejection is tried again for ever. */
+  readonly publish: Publish;
+  readonly keepAwake: Pick<KeepAwake, 'reconcile'>;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+  readonly readEvent?: Tools['readEvent'];
+  readonly judge?: Tools['judge'];
+}
+
+export interface Control {
+  /**
+   * Store -> state -> whole table published and confirmed -> keep-awake targets. Deliveries wait until then. Rejects with the
+   * store's error if that cannot be read.
+   */
+  recover(): Promise<void>;
+  readonly deliver: DeliverySink;
+  status(): ControlStatus;
+  /** A snapshot: it never changes once handed out. */
+  state(): RoutingState;
+  /** `listener` hears of each event once it is durable. Returns the function that ends the subscription. */
+  subscribe(listener: ReportListener): () => void;
+  /** Newest first. */
+  quarantined(limit: number): readonly QuarantineEntry[];
+  /** Finishes the batch in hand; what waits stays unacked and comes again. */
+  stop(): Promise<void>;
+}
+
+export function createControl(options: ControlOptions): Control {
+  const { config, policy, store, keepAwake, metrics } = options;
+  const log = options.log.child('control');
+  const now = options.now ?? Date.now;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const tools: Tools = {
+    policy,
+    log,
+    maxBodyBytes: config.events.maxBodyBytes,
+    readEvent: options.readEvent ?? ((body) => readEvent(body, config.events)),
+    judge: options.judge ?? judgeCertificate,
+  };
+  const batchTools = { policy, store, log };
+  const breathe = createBreather(sliceMs);
+  const measured = createControlMetrics(metrics, status);
+  const committer = createCommitter(store, log, measured, signal);
+  const publisher = createPublisher(options.publish, log, signal);
+  const reporter = createReporter(log);
+
+  let state: RoutingState = emptyState;
+  let generation = 0;
+  let certificates = 0;
+  let eventNumber = 0;
+  let lastEventAt: number | null = null;
+  let recovered = false;
+  let waiting: Delivery[] = [];
+  let running: Promise<void> | null = null;
+
+  function status(): ControlStatus {
+    return {
+      generation,
+      confirmedGeneration: publisher.confirmedGeneration(),
+      applications: state.apps.size,
+      endpoints: state.endpointOwners.size,
+      names: state.names.size,
+      certificates,
+      quarantined: store.quarantineSize(),
+      waiting: waiting.length,
+      storeTrouble: committer.trouble(),
+      lastEventAt,
+    };
+  }
+
+  async function settle(deliveries: readonly Delivery[]): Promise<void> {
+    const batch = createBatch(state, batchTools);
+    const handled: Handled[] = [];
+    for (const delivery of deliveries) {
+      const one = await handleDelivery(delivery, batch.state(), tools);
+      batch.add(one);
+      handled.push(one);
+      const breath = breathe();
+      if (breath !== null) await breath;
+    }
+    const sealed = batch.seal(generation);
+    if (sealed.transaction !== null && !(await committer.commit(sealed.transaction))) return;
+    // Durable from here on.
+    state = sealed.state;
+    generation = sealed.generation;
+    certificates += sealed.certificates;
+    for (const delivery of deliveries) ack(delivery);
+    if (sealed.changes !== null) publisher.offer(sealed.changes);
+    for (const key of sealed.touched) reconcile(key);
+    try {
+      tell(deliveries, handled);
+    } catch (error) {
+      log.error('events could not be reported', { code: 'CONTROL_REPORT_FAILED', reason: wordsOf(error) });
+    }
+  }
+
+  function ack(delivery: Delivery): void {
+    try {
+      delivery.ack();
+    } catch (error) {
+      log.warn('an event could not be acked; it will come again', {
+        code: 'CONTROL_ACK_FAILED',
+        source: delivery.source,
+        reason: wordsOf(error),
+      });
+    }
+  }
+
+  function reconcile(key: AppKey): void {
+    try {
+      keepAwake.reconcile(key, keepAwakeTargets(state, key, policy));
+    } catch (error) {
+      log.error('keep-awake targets could not be set', {
+        code: 'CONTROL_KEEP_AWAKE_FAILED',
+        app: key,
+        reason: wordsOf(error),
+      });
+    }
+  }
+
+  function tell(deliveries: readonly Delivery[], handled: readonly Handled[]): void {
+    const at = now();
+    lastEventAt = at;
+    const reports: EventReport[] = [];
+    for (const [i, { told }] of handled.entries()) {
+      const delivery = deliveries[i];
+      if (delivery === undefined) continue;
+      const { source, messageId } = delivery;
+      eventNumber += 1;
+      // Clocks differ: an event from the future has no lag.
+      const lagMs = Math.max(0, at - (delivery.sentAt ?? delivery.receivedAt));
+      const report: EventReport = { ...told, number: eventNumber, at, source, messageId, generation, lagMs };
+      measured.event(report);
+      reports.push(report);
+    }
+    measured.batch(deliveries.length);
+    reporter.tell(reports);
+    logFindings(
+      handled.flatMap(({ findings }) => findings),
+      log,
+    );
+  }
+
+  async function run(): Promise<void> {
+    // What arrives within one turn of the event loop is one batch.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    for (let faults = 0; waiting.length > 0 && !signal.aborted; ) {
+      const deliveries = waiting.splice(0, config.events.maxBatch);
+      try {
+        await settle(deliveries);
+        faults = 0;
+      } catch (error) {
+        // Only what comes before the commit can throw, so nothing of the batch happened: it stays first in the row. (To drop it
+        // instead would lose acked order, and the message bus sends it again only after a reconnect.)
+        waiting.unshift(...deliveries);
+        faults += 1;
+        const fields = { code: 'CONTROL_LOOP_FAILED', error: error instanceof Error ? error.name : '' };
+        log.error('a batch of events could not be prepared: a fault in this program; trying again', fields);
+        await pause(backoffMs(faults), signal);
+      }
+    }
+  }
+
+  function kick(): void {
+    if (!recovered || signal.aborted || waiting.length === 0) return;
+    running ??= run().finally(() => {
+      running = null;
+      kick();
+    });
+  }
+
+  return {
+    async recover() {
+      const stored = store.recover();
+      state = recoverState(stored.apps, stored.nextClaim, policy);
+      // One further, so that the first table is never generation 0, and a policy changed since has a generation of its own.
+      generation = stored.generation + 1;
+      for (const app of state.apps.values()) certificates += certificatesOf(app).size;
+      const parts = projectSafely(emptyState, state, [...state.apps.keys()], batchTools);
+      publisher.offer({ ...parts, generation });
+      await publisher.settled();
+      if (signal.aborted) return;
+      for (const key of state.apps.keys()) {
+        reconcile(key);
+        const breath = breathe();
+        if (breath !== null) await breath;
+      }
+      recovered = true;
+      kick();
+    },
+
+    deliver(delivery) {
+      if (signal.aborted) return;
+      waiting.push(delivery);
+      kick();
+    },
+
+    status,
+    state: () => state,
+    subscribe: reporter.subscribe,
+    quarantined: (limit) => store.quarantined(limit),
+
+    async stop() {
+      stopping.abort();
+      waiting = [];
+      if (running !== null) await running;
+      // The timer is given up as soon as the data plane has answered.
+      const waited = new AbortController();
+      await Promise.race([publisher.settled(), pause(maxStopWaitMs, waited.signal)]);
+      waited.abort();
+    },
+  };
+}

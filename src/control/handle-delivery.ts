@@ -1,0 +1,187 @@
+/** One delivery -> what is to become of it. Decides only: nothing is durable, acked or published here. */
+import type { Submission } from '../pem/judge.ts';
+import type { Judged } from '../pem/types.ts';
+import { type AppKey, appKeyOf, type Decoded, type Rejection, type RoutingEvent } from '../spi/events.ts';
+import type { Delivery } from '../stomp/delivery.ts';
+import type { QuarantineEntry } from '../store/types.ts';
+import { endpointKey } from '../table/address-policy.ts';
+import type { Finding, TableEvent } from '../table/events.ts';
+import type { TablePolicy } from '../table/policy.ts';
+import type { PublishedCertificate } from '../table/routing-table.ts';
+import type { RoutingState } from '../table/state.ts';
+import { transition } from '../table/transition.ts';
+import type { Log } from '../telemetry/types.ts';
+import type { EventReport } from './types.ts';
+
+export interface Tools {
+  readonly policy: TablePolicy;
+  readonly log: Log;
+  /** Longest part of a body that is kept in quarantine. */
+  readonly maxBodyBytes: number;
+  readonly readEvent: (body: Buffer) => Decoded;
+  /** May be asynchronous: a pass phrase can cost half a second of CPU, which another thread may take some day. */
+  readonly judge: (submission: Submission) => Judged | Promise<Judged>;
+}
+
+/** Chain and key as they go into the store, by (application, alias). */
+export interface HeldCertificate {
+  readonly app: AppKey;
+  readonly alias: string;
+  readonly certificate: PublishedCertificate;
+}
+
+type Told = Pick<EventReport, 'action' | 'app' | 'subject' | 'outcome' | 'code' | 'reason' | 'notes'>;
+
+export interface Handled {
+  readonly state: RoutingState;
+  readonly touched: readonly AppKey[];
+  readonly findings: readonly Finding[];
+  readonly certificate: HeldCertificate | null;
+  readonly quarantine: Omit<QuarantineEntry, 'id'> | null;
+  /** Deleted by this event, known before or not: nothing of it stays in quarantine. */
+  readonly deleted: AppKey | null;
+  readonly told: Told;
+}
+
+/** Never throws: what fails unforeseen is a fault of ours, is quarantined as `CONTROL_INTERNAL`, and the next delivery goes on. */
+export async function handleDelivery(
+  delivery: Delivery,
+  state: RoutingState,
+  tools: Tools,
+): Promise<Handled> {
+  let decoded: Decoded | null = null;
+  try {
+    decoded = tools.readEvent(delivery.body);
+    switch (decoded.kind) {
+      case 'ignored':
+        return { ...nothing(state), told: told(decoded.action, null, 'ignored') };
+      case 'rejected':
+        return quarantined(delivery, state, tools, decoded.rejection, decoded.action, decoded.app);
+      case 'event':
+        return await handleEvent(delivery, state, tools, decoded.event, decoded.notes);
+    }
+  } catch (error) {
+    tools.log.error('an event could not be handled: a fault in this program', {
+      code: 'CONTROL_INTERNAL',
+      source: delivery.source,
+      messageId: delivery.messageId,
+      ...traceOf(error),
+    });
+    const rejection = { code: 'CONTROL_INTERNAL', reason: 'handling failed; the log says where' };
+    const event = decoded?.kind === 'event' ? decoded.event : null;
+    const app = event === null ? null : appKeyOf(event.app);
+    return quarantined(delivery, state, tools, rejection, event?.action ?? null, app);
+  }
+}
+
+async function handleEvent(
+  delivery: Delivery,
+  state: RoutingState,
+  tools: Tools,
+  event: RoutingEvent,
+  notes: readonly string[],
+): Promise<Handled> {
+  const app = appKeyOf(event.app);
+  const judged = await judgedEvent(delivery, event, tools);
+  const next = transition(state, judged.event, tools.policy);
+  const rejection = judged.refused ?? next.rejection;
+  const result = {
+    state: next.state,
+    touched: next.touched,
+    findings: next.findings,
+    certificate: next.rejection === null ? judged.certificate : null,
+    deleted: event.action === 'delete_application' ? app : null,
+  };
+  const subject = subjectOf(event);
+  const allNotes = [...notes, ...next.findings.map(({ message }) => message)];
+  if (rejection !== null) {
+    const entry = quarantined(delivery, state, tools, rejection, event.action, app);
+    return { ...entry, ...result, told: { ...entry.told, subject, notes: allNotes } };
+  }
+  const outcome = next.state === state ? 'unchanged' : 'applied';
+  return {
+    ...result,
+    quarantine: null,
+    told: { ...told(event.action, app, outcome), subject, notes: allNotes },
+  };
+}
+
+interface JudgedEvent {
+  readonly event: TableEvent;
+  readonly certificate: HeldCertificate | null;
+  readonly refused: Rejection | null;
+}
+
+/** Only add_ssl has to be judged. A refusal is an event of its own: the alias remembers it, the former certificate stays. */
+async function judgedEvent(delivery: Delivery, event: RoutingEvent, tools: Tools): Promise<JudgedEvent> {
+  if (event.action !== 'add_ssl') return { event, certificate: null, refused: null };
+  const { app, alias, certificatePem, privateKeyPem, passPhrase } = event;
+  const now = delivery.receivedAt;
+  const judged = await tools.judge({ certificatePem, privateKeyPem, passPhrase, alias, now });
+  if (!judged.ok) {
+    const refused = { code: judged.code, reason: judged.reason };
+    return {
+      event: { action: 'refuse_ssl', app, alias, refusal: { ...refused, at: now } },
+      certificate: null,
+      refused,
+    };
+  }
+  const { facts, chainPem, keyPem, warnings } = judged;
+  return {
+    event: { action: 'add_ssl', app, alias, certificate: { ...facts, warnings } },
+    certificate: { app: appKeyOf(app), alias, certificate: { id: facts.id, chainPem, keyPem } },
+    refused: null,
+  };
+}
+
+function quarantined(
+  delivery: Delivery,
+  state: RoutingState,
+  tools: Tools,
+  rejection: Rejection,
+  action: string | null,
+  app: AppKey | null,
+): Handled {
+  const quarantine = {
+    at: delivery.receivedAt,
+    source: delivery.source,
+    messageId: delivery.messageId,
+    code: rejection.code,
+    reason: rejection.reason,
+    action,
+    app,
+    body: delivery.body.subarray(0, tools.maxBodyBytes),
+    bodyBytes: delivery.body.length,
+  };
+  const { code, reason } = rejection;
+  return { ...nothing(state), quarantine, told: { ...told(action, app, 'quarantined'), code, reason } };
+}
+
+function nothing(state: RoutingState): Omit<Handled, 'told'> {
+  return { state, touched: [], findings: [], certificate: null, quarantine: null, deleted: null };
+}
+
+function told(action: string | null, app: AppKey | null, outcome: EventReport['outcome']): Told {
+  return { action, app, subject: '', outcome, code: '', reason: '', notes: [] };
+}
+
+function subjectOf(event: RoutingEvent): string {
+  switch (event.action) {
+    case 'add_public_endpoint':
+      return endpointKey(event.endpoint.address, event.endpoint.port);
+    case 'remove_public_endpoint':
+      return endpointKey(event.address, event.port);
+    case 'create_application':
+    case 'delete_application':
+      return '';
+    default:
+      return event.alias;
+  }
+}
+
+/** Where it happened. Not the message: errors of parsers quote what they read, and that may be a private key. */
+function traceOf(error: unknown): { readonly error: string; readonly at: readonly string[] } {
+  if (!(error instanceof Error)) return { error: typeof error, at: [] };
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return { error: error.name, at: frames.slice(0, 8).map((line) => line.trim()) };
+}

@@ -1,0 +1,156 @@
+/** One certificate and key, judged before they may replace a good one (domain.md 10, scenarios 39, 40 and 43). Pure; never throws. */
+import { createHash, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { readPemBlocks, toPem } from './blocks.ts';
+import { readElement, sequenceOf, TAG_OID } from './der.ts';
+import { covers, MAX_NAMES_KEPT, namesOf } from './names.ts';
+import { readPrivateKey, type UsableKey } from './private-key.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import type { Judged } from './types.ts';
+
+const MAX_CERTIFICATE_PEM_CHARS = 128 * 1024;
+const MAX_CHAIN_CERTIFICATES = 10;
+const MAX_ISSUER_CHARS = 256;
+
+export interface Submission {
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  /** Null or '' when the key is not encrypted. */
+  readonly passPhrase: string | null;
+  /** The name it is to serve, or null for a certificate of the platform. */
+  readonly alias: string | null;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/**
+ * Says whether this certificate can be served, and normalises it. Warnings (`CERT_EXPIRED`, `CERT_NOT_YET_VALID`,
+ * `CERT_NAME_MISMATCH`) are no refusals: whether such a certificate is served is policy. Costs some 4 ms; an encrypted key up to
+ * half a second.
+ */
+export function judgeCertificate(submission: Submission): Judged {
+  try {
+    return judge(submission);
+  } catch {
+    // Nothing below is known to throw; the error is left out because it might quote what it choked on.
+    return refuse('PEM_UNREADABLE', 'the certificate or its key cannot be read');
+  }
+}
+
+function judge({ certificatePem, privateKeyPem, passPhrase, alias, now }: Submission): Judged {
+  const chain = readChain(certificatePem);
+  if (!chain.ok) return chain;
+  const key = readPrivateKey(privateKeyPem, passPhrase);
+  if (!key.ok) return key;
+  const [leaf] = chain.certificates;
+  if (leaf === undefined) return noCertificate;
+  if (!leaf.checkPrivateKey(key.key)) return mismatch(chain.certificates, key);
+  if (key.type === 'ec' && !namesItsCurve(leaf)) {
+    return refuse(
+      'PEM_KEY_CURVE',
+      'the certificate spells its curve out instead of naming it; clients refuse that',
+    );
+  }
+
+  const notBefore = Date.parse(leaf.validFrom);
+  const notAfter = Date.parse(leaf.validTo);
+  if (Number.isNaN(notBefore) || Number.isNaN(notAfter)) {
+    return refuse('PEM_CERTIFICATE_MALFORMED', 'the certificate has no readable validity');
+  }
+  const chainPem = chain.certificates.map(({ raw }) => toPem('CERTIFICATE', raw)).join('');
+  const keyPem = String(key.key.export({ type: 'pkcs8', format: 'pem' }));
+  const objection = objectionOfOpenSsl(chainPem, keyPem);
+  if (objection !== null) return objection;
+
+  const names = namesOf(leaf);
+  const warnings: string[] = [];
+  if (now > notAfter) warnings.push('CERT_EXPIRED');
+  if (now < notBefore) warnings.push('CERT_NOT_YET_VALID');
+  if (alias !== null && !covers(names, alias)) warnings.push('CERT_NAME_MISMATCH');
+  return {
+    ok: true,
+    facts: {
+      id: createHash('sha256').update(chainPem).update('\0').update(keyPem).digest('hex'),
+      fingerprint: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
+      names: names.slice(0, MAX_NAMES_KEPT),
+      keyType: key.type,
+      keyBits: key.bits,
+      notBefore,
+      notAfter,
+      issuer: printable(leaf.issuer ?? ''),
+    },
+    chainPem,
+    keyPem,
+    warnings,
+  };
+}
+
+/** RFC 5480 section 2.1.1 wants a curve by name; OpenSSL would serve one spelled out (and take a look-alike for P-256). */
+function namesItsCurve(leaf: X509Certificate): boolean {
+  const spki = leaf.publicKey.export({ type: 'spki', format: 'der' });
+  const [algorithm] = sequenceOf(spki, readElement(spki, 0, spki.length)) ?? [];
+  return sequenceOf(spki, algorithm)?.[1]?.tag === TAG_OID;
+}
+
+const noCertificate = refuse('PEM_CERTIFICATE_MISSING', 'no certificate in PEM form was found');
+
+function readChain(
+  pem: string,
+): { readonly ok: true; readonly certificates: readonly X509Certificate[] } | Refusal {
+  if (pem.length > MAX_CERTIFICATE_PEM_CHARS) return refuse('PEM_TOO_LARGE', 'the certificate is too large');
+  const read = readPemBlocks(pem, 'certificate');
+  if (!read.ok) return read;
+  // Combined files also hold the key, DH parameters and the like: not our business here.
+  const blocks = read.blocks.filter(({ label }) => label === 'CERTIFICATE' || label === 'X509 CERTIFICATE');
+  if (blocks.length === 0) return noCertificate;
+  if (blocks.length > MAX_CHAIN_CERTIFICATES + 1) {
+    return refuse('PEM_CHAIN_TOO_LONG', `more than ${MAX_CHAIN_CERTIFICATES} chain certificates`);
+  }
+  const certificates: X509Certificate[] = [];
+  for (const [index, { der }] of blocks.entries()) {
+    const certificate = parseCertificate(der);
+    if (certificate === null) {
+      return refuse('PEM_CERTIFICATE_MALFORMED', `certificate ${index + 1} of the chain cannot be read`);
+    }
+    certificates.push(certificate);
+  }
+  return { ok: true, certificates };
+}
+
+function parseCertificate(der: Buffer): X509Certificate | null {
+  try {
+    const certificate = new X509Certificate(der);
+    // Bytes after the certificate are dropped by OpenSSL without a word; here they are a fault.
+    return certificate.raw.length === der.length ? certificate : null;
+  } catch {
+    return null;
+  }
+}
+
+function mismatch(certificates: readonly X509Certificate[], key: UsableKey): Refusal {
+  const place = certificates.findIndex((certificate) => certificate.checkPrivateKey(key.key));
+  if (place < 0) return refuse('PEM_KEY_MISMATCH', 'the private key does not belong to the certificate');
+  return refuse(
+    'PEM_LEAF_NOT_FIRST',
+    `the private key belongs to certificate ${place + 1} of ${certificates.length}; the leaf must come first, its chain after it`,
+  );
+}
+
+/** The proof of the pudding: what OpenSSL will not take (a SHA-1 or MD5 signature, say) is refused now rather than at each handshake. */
+function objectionOfOpenSsl(chainPem: string, keyPem: string): Refusal | null {
+  try {
+    createSecureContext({ cert: chainPem, key: keyPem, ca: [] });
+    return null;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return refuse('PEM_NOT_SERVABLE', `OpenSSL will not serve this certificate (${code})`);
+  }
+}
+
+/** Issuers come from tenants: no line breaks, no control characters, no endless names. */
+function printable(text: string): string {
+  return text
+    .replaceAll('\n', ', ')
+    .replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?')
+    .slice(0, MAX_ISSUER_CHARS);
+}

@@ -1,0 +1,67 @@
+/** Names and addresses as events may carry them, brought to their one normal form (domain.md 3). Null: refused. */
+import { isIP, isIPv4, SocketAddress } from 'node:net';
+
+const MAX_NAME_LENGTH = 32;
+const MAX_HOST_LENGTH = 253;
+const MAX_LABEL_LENGTH = 63;
+const MAX_GEAR_ID_LENGTH = 48;
+
+/**
+ * An application name or a namespace, lower-case. Letters and digits only, as OpenShift has it: with a `-` inside,
+ * `a-b` in `c` and `a` in `b-c` would be one host name, and one tenant could take the other's traffic. Mixed case is
+ * legacy data; above the broker's lengths (32 and 16) up to 32 is tolerated.
+ */
+export function normalName(text: string): string | null {
+  if (text.length > MAX_NAME_LENGTH || !/^[A-Za-z0-9]+$/.test(text)) return null;
+  return text.toLowerCase();
+}
+
+/** True when `app-namespace` fits into one DNS label. */
+export function fitsLabel(appName: string, namespace: string): boolean {
+  return appName.length + 1 + namespace.length <= MAX_LABEL_LENGTH;
+}
+
+/** A gear's id, lower-case: 24 hex digits as a rule, tolerated as any token that can begin a host name. */
+export function normalGearId(text: string): string | null {
+  if (text.length > MAX_GEAR_ID_LENGTH || !/^[A-Za-z0-9][A-Za-z0-9_-]*$/.test(text)) return null;
+  return text.toLowerCase();
+}
+
+/**
+ * An alias, lower-case and without a trailing dot. The broker's rule, read with tolerance: labels of letters, digits and
+ * `-` (which may end a label), beginning with a letter or digit; no wildcard, no underscore, no IPv4 address.
+ * Checked label by label: the broker's own expression takes exponential time.
+ */
+export function normalAlias(text: string): string | null {
+  const name = text.endsWith('.') ? text.slice(0, -1) : text;
+  if (name.length === 0 || name.length > MAX_HOST_LENGTH || !/^[A-Za-z0-9]/.test(name) || isIPv4(name))
+    return null;
+  for (const label of name.split('.')) {
+    if (label.length > MAX_LABEL_LENGTH || !/^[A-Za-z0-9-]+$/.test(label)) return null;
+  }
+  return name.toLowerCase();
+}
+
+/**
+ * An IP literal in its one normal form: IPv4 dotted, IPv6 as RFC 5952 writes it, lower-case and without a zone (a zone
+ * names an interface of the node, which means nothing here), IPv4-mapped IPv6 as IPv4. Blanks around it are dropped:
+ * the value comes out of the output of a command (domain.md 1.2). Null for anything else, host names among them:
+ * resolving what a message names would let its sender choose when and where we look.
+ */
+export function normalAddress(text: string): string | null {
+  if (text.length > 128) return null;
+  const literal = text.trim().split('%', 1)[0] ?? '';
+  const family = isIP(literal);
+  if (family === 0 || isIP(text.trim()) === 0) return null;
+  if (family === 4) return literal;
+  const canonical = new SocketAddress({ address: literal, family: 'ipv6' }).address;
+  const mapped = canonical.startsWith('::ffff:') ? canonical.slice('::ffff:'.length) : '';
+  return isIPv4(mapped) ? mapped : canonical;
+}
+
+/** A TCP port in strict decimal, or null. */
+export function normalPort(text: string): number | null {
+  if (!/^[1-9][0-9]{0,4}$/.test(text)) return null;
+  const port = Number(text);
+  return port <= 65535 ? port : null;
+}

@@ -1,0 +1,122 @@
+/**
+ * Which addresses an endpoint may have (owner of ipaddr.js here). An endpoint is an address that strangers make us dial: a
+ * loopback or metadata address would turn the edge into their door to this machine, one of our own listeners into a loop.
+ */
+import ipaddr from 'ipaddr.js';
+import type { Rejection } from '../spi/events.ts';
+import type { TablePolicy } from './policy.ts';
+import type { EndpointKey } from './state.ts';
+
+export type JudgedAddress =
+  /** `address`: canonical public form, the identity of the endpoint; `dial`: literal address to connect to. */
+  | { readonly ok: true; readonly address: string; readonly dial: string }
+  | { readonly ok: false; readonly rejection: Rejection };
+
+type Ip = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** AWS's metadata service over IPv6 (the IPv4 one, 169.254.169.254, is link-local). */
+const metadataAddresses: ReadonlySet<string> = new Set(['fd00:ec2::254']);
+
+/** `address:port`, IPv6 in brackets. Our own listeners are written in this form, too. */
+export function endpointKey(address: string, port: number): EndpointKey {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/**
+ * One spelling an address: IPv6 compressed (RFC 5952), IPv4-mapped IPv6 as IPv4, so that no second spelling gets round ownership.
+ * What is no literal address comes back trimmed of nothing and lower-cased.
+ */
+export function canonicalAddress(address: string): string {
+  return parseLiteral(address)?.toString() ?? address.toLowerCase();
+}
+
+/** Judges what an endpoint's address and port come to: the public pair and the pair that would be dialled (`TABLE_ADDRESS_...`). */
+export function judgeAddress(address: string, port: number, policy: TablePolicy): JudgedAddress {
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    return refuse('TABLE_PORT_INVALID', `port ${port} is not a TCP port`);
+  }
+  const canonical = canonicalAddress(address);
+  const mapped = mappedAddress(address, canonical, policy);
+  const dial = parseLiteral(mapped ?? canonical);
+  if (dial === null) {
+    return refuse('TABLE_ADDRESS_NOT_LITERAL', `${shown(mapped ?? address)} is not a literal IP address`);
+  }
+  const dialAddress = dial.toString();
+  if (isOwnListener(canonical, port, policy) || isOwnListener(dialAddress, port, policy)) {
+    return refuse(
+      'TABLE_ADDRESS_OWN_LISTENER',
+      `${endpointKey(canonical, port)} is a listener of this server`,
+    );
+  }
+  // Where the operator mapped the address, only the dial side is judged: public addresses are never dialled then, and
+  // 127.0.0.1 is what an unconfigured node announces (domain.md 0), exactly what a map has to repair.
+  const rejection = judgeRange(dial, policy);
+  return rejection === null
+    ? { ok: true, address: canonical, dial: dialAddress }
+    : { ok: false, rejection: { code: rejection, reason: `${shown(address)} is ${rangeWords(rejection)}` } };
+}
+
+/** True when `address:port` reaches a listener of this process; all of 127.0.0.0/8 reaches one on 127.0.0.1 or on every address. */
+export function isOwnListener(address: string, port: number, policy: TablePolicy): boolean {
+  if (policy.ownListeners.has(endpointKey(address, port))) return true;
+  return address.startsWith('127.') && policy.ownListeners.has(endpointKey('127.0.0.1', port));
+}
+
+function mappedAddress(address: string, canonical: string, policy: TablePolicy): string | undefined {
+  // hasOwn: an event's text must not reach Object.prototype.
+  if (Object.hasOwn(policy.addressMap, address)) return policy.addressMap[address];
+  if (Object.hasOwn(policy.addressMap, canonical)) return policy.addressMap[canonical];
+  return undefined;
+}
+
+/** Strict: four decimal parts without leading zeros, or IPv6 without a zone. `0x7f.1` and `0177.0.0.1` are no addresses here. */
+function parseLiteral(text: string): Ip | null {
+  if (text.length > 45) return null;
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) {
+    const parsed = ipaddr.IPv4.parse(text);
+    return parsed.toString() === text ? parsed : null;
+  }
+  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return null;
+  return ipaddr.process(text);
+}
+
+function judgeRange(ip: Ip, policy: TablePolicy): string | null {
+  const embedded = embeddedIpv4(ip);
+  if (embedded !== null) return judgeRange(embedded, policy);
+  switch (ip.range()) {
+    case 'loopback':
+      return policy.allowLoopbackEndpoints ? null : 'TABLE_ADDRESS_LOOPBACK';
+    case 'unspecified':
+      return 'TABLE_ADDRESS_UNSPECIFIED';
+    case 'multicast':
+      return 'TABLE_ADDRESS_MULTICAST';
+    case 'broadcast':
+      return 'TABLE_ADDRESS_BROADCAST';
+    case 'linkLocal':
+      return 'TABLE_ADDRESS_LINK_LOCAL';
+    default:
+      return metadataAddresses.has(ip.toString()) ? 'TABLE_ADDRESS_LINK_LOCAL' : null;
+  }
+}
+
+/** The IPv4 address inside an IPv4-compatible, translated (RFC 6145), NAT64 (RFC 6052) or 6to4 (RFC 3056) one: it decides. */
+function embeddedIpv4(ip: Ip): ipaddr.IPv4 | null {
+  if (!(ip instanceof ipaddr.IPv6)) return null;
+  const bytes = ip.toByteArray();
+  const range = ip.range();
+  const compatible = bytes.slice(0, 12).every((byte) => byte === 0) && range === 'unicast';
+  if (compatible || range === 'rfc6145' || range === 'rfc6052') return new ipaddr.IPv4(bytes.slice(12, 16));
+  return range === '6to4' ? new ipaddr.IPv4(bytes.slice(2, 6)) : null;
+}
+
+function rangeWords(code: string): string {
+  return `no address for an endpoint: ${code.slice('TABLE_ADDRESS_'.length).toLowerCase().replaceAll('_', '-')}`;
+}
+
+function shown(address: string): string {
+  return JSON.stringify(address.slice(0, 64));
+}
+
+function refuse(code: string, reason: string): JudgedAddress {
+  return { ok: false, rejection: { code, reason } };
+}

@@ -1,0 +1,9 @@
+/**
+ * What one application may hold. Far above anything real (the largest known installations have a few hundred gears an
+ * application), low enough that a hostile tenant or message bus cannot make one record costly for everybody: a record is
+ * copied and stored whole when it changes.
+ */
+export const maxEndpointsPerApp = 10_000;
+export const maxAliasesPerApp = 1_000;
+/** Characters of all the texts of one endpoint (types, protocols, mappings ...). */
+export const maxEndpointCharacters = 16_384;

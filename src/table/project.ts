@@ -1,0 +1,91 @@
+/** Routing state -> the published table: only what changed. */
+import type { AppKey } from '../spi/events.ts';
+import { appRoute, hasFrontendAlias, sameRoute } from './app-route.ts';
+import { impliedNames } from './names.ts';
+import type { TablePolicy } from './policy.ts';
+import { certificateOfHost, resolveHost } from './resolve-host.ts';
+import type { AppRoute, HostRoute, PublishedCertificate, TableChanges } from './routing-table.ts';
+import type { Application, RoutingState } from './state.ts';
+
+/** Chain and key of an (application, alias) by the certificate's id; null where the store lost it: the platform's certificate serves then. */
+export type LoadCertificate = (app: AppKey, alias: string, id: string) => PublishedCertificate | null;
+
+/**
+ * What changed between two states, as absolute values, so that changes may be merged and repeated. It looks at the touched
+ * applications and at the names these claim or claimed, at nothing else; from `emptyState` with every application touched it is the
+ * whole table. Another application may win or lose a host here without its record being touched.
+ */
+export function project(
+  before: RoutingState,
+  after: RoutingState,
+  touched: Iterable<AppKey>,
+  policy: TablePolicy,
+  loadCertificate: LoadCertificate,
+): Omit<TableChanges, 'generation'> {
+  const apps: [AppKey, AppRoute | null][] = [];
+  const names = new Set<string>();
+  for (const key of new Set(touched)) {
+    const was = before.apps.get(key);
+    const is = after.apps.get(key);
+    if (was === is) continue;
+    const route = changedRoute(was, is, policy);
+    if (route !== undefined) apps.push([key, route]);
+    collectNames(names, was, is, policy);
+  }
+  const hosts: [string, HostRoute | null][] = [];
+  const certificates: [string, PublishedCertificate | null][] = [];
+  for (const host of names) {
+    const route = resolveHost(after, host, policy);
+    if (!sameHost(resolveHost(before, host, policy), route)) hosts.push([host, route]);
+    const had = certificateOfHost(before, host, policy);
+    const has = certificateOfHost(after, host, policy);
+    if (had?.id === has?.id) continue;
+    certificates.push([host, has === null ? null : loadCertificate(has.app, has.alias, has.id)]);
+  }
+  return { apps, hosts, certificates };
+}
+
+export function isEmpty(changes: Omit<TableChanges, 'generation'>): boolean {
+  return changes.apps.length === 0 && changes.hosts.length === 0 && changes.certificates.length === 0;
+}
+
+/** undefined: the same as before. */
+function changedRoute(
+  was: Application | undefined,
+  is: Application | undefined,
+  policy: TablePolicy,
+): AppRoute | null | undefined {
+  if (is === undefined) return null;
+  if (was === undefined) return appRoute(is, policy);
+  const sameParts =
+    was.endpoints === is.endpoints && hasFrontendAlias(was, policy) === hasFrontendAlias(is, policy);
+  if (sameParts) return undefined;
+  const route = appRoute(is, policy);
+  return sameRoute(appRoute(was, policy), route) ? undefined : route;
+}
+
+/** Names that may resolve to something else: implied ones where the application appeared or went, and aliases whose record changed. */
+function collectNames(
+  names: Set<string>,
+  was: Application | undefined,
+  is: Application | undefined,
+  policy: TablePolicy,
+): void {
+  const any = is ?? was;
+  if (any !== undefined && (was === undefined || is === undefined)) {
+    const { plain, ha } = impliedNames(any, policy);
+    if (plain !== null) names.add(plain);
+    if (ha !== null) names.add(ha);
+  }
+  if (was?.aliases === is?.aliases) return;
+  const kept = new Set(was?.aliases);
+  for (const record of is?.aliases ?? []) {
+    if (!kept.delete(record)) names.add(record.alias);
+  }
+  for (const record of kept) names.add(record.alias);
+}
+
+function sameHost(a: HostRoute | null, b: HostRoute | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.app === b.app && a.kind === b.kind && a.viaNodeFrontend === b.viaNodeFrontend;
+}

@@ -1,0 +1,44 @@
+/** Stored applications -> routing state. The indexes are derived, never stored, so they cannot disagree with the records. */
+import { Map as PersistentMap } from 'immutable';
+import type { AppKey } from '../spi/events.ts';
+import { endpointKey } from './address-policy.ts';
+import { claimAlias, claimImplied } from './name-claims.ts';
+import { impliedNames } from './names.ts';
+import type { TablePolicy } from './policy.ts';
+import type { Application, EndpointKey, NameClaims, RoutingState } from './state.ts';
+
+/**
+ * The state that these records make, in whatever order they come. Names follow the policy of today: another prefix or domain
+ * than yesterday's takes effect here. An endpoint that two records hold (a damaged store) stays with the first alone.
+ */
+export function recoverState(
+  applications: Iterable<Application>,
+  nextClaim: number,
+  policy: TablePolicy,
+): RoutingState {
+  const apps = PersistentMap<AppKey, Application>().asMutable();
+  const endpointOwners = PersistentMap<EndpointKey, AppKey>().asMutable();
+  const names = PersistentMap<string, NameClaims>().asMutable();
+  let highestClaim = 0;
+  for (const stored of applications) {
+    const endpoints = stored.endpoints.filter((facts) => {
+      const key = endpointKey(facts.address, facts.port);
+      if (endpointOwners.has(key)) return false;
+      endpointOwners.set(key, stored.key);
+      return true;
+    });
+    apps.set(stored.key, endpoints.length === stored.endpoints.length ? stored : { ...stored, endpoints });
+    claimImplied(names, impliedNames(stored, policy), stored.key);
+    for (const record of stored.aliases) {
+      if (!record.announced) continue;
+      claimAlias(names, record.alias, stored.key, record.claim);
+      highestClaim = Math.max(highestClaim, record.claim);
+    }
+  }
+  return {
+    apps: apps.asImmutable(),
+    endpointOwners: endpointOwners.asImmutable(),
+    names: names.asImmutable(),
+    nextClaim: Math.max(nextClaim, highestClaim + 1),
+  };
+}

@@ -1,0 +1,46 @@
+/** Who gets the requests of a host name: the one rule of precedence, in one place. */
+import type { AppKey } from '../spi/events.ts';
+import type { TablePolicy } from './policy.ts';
+import type { HostRoute } from './routing-table.ts';
+import type { AliasRecord, RoutingState } from './state.ts';
+import { findAlias } from './transition-aliases.ts';
+
+/**
+ * Plain name over ha- name over the highest alias claim; null where nobody claims the host. Requests by an alias go to the node
+ * frontend where the policy says so, and so do those by a ha- name that the same application also holds as an alias (nodes know
+ * such a name; a ha- name that is none they do not, domain.md 4).
+ */
+export function resolveHost(state: RoutingState, host: string, policy: TablePolicy): HostRoute | null {
+  const claims = state.names.get(host);
+  if (claims === undefined) return null;
+  if (claims.plain !== null) return { app: claims.plain, kind: 'plain', viaNodeFrontend: false };
+  if (claims.ha !== null) {
+    const app = claims.ha;
+    const alsoAlias = claims.aliases.some((claim) => claim.app === app);
+    return { app, kind: 'ha', viaNodeFrontend: alsoAlias && usesNodeFrontend(app, policy) };
+  }
+  const winner = claims.aliases.at(-1);
+  if (winner === undefined) return null;
+  return { app: winner.app, kind: 'alias', viaNodeFrontend: usesNodeFrontend(winner.app, policy) };
+}
+
+/** The certificate that a host's handshakes get: the winner's own, for this very name; never a displaced holder's. */
+export function certificateOfHost(
+  state: RoutingState,
+  host: string,
+  policy: TablePolicy,
+): { readonly app: AppKey; readonly alias: string; readonly id: string } | null {
+  const route = resolveHost(state, host, policy);
+  if (route === null) return null;
+  const record: AliasRecord | undefined = findAlias(state.apps.get(route.app), host);
+  if (record === undefined || !record.announced || record.certificate === null) return null;
+  return { app: route.app, alias: host, id: record.certificate.id };
+}
+
+/** Whether alias traffic of an application goes to its node frontends. */
+export function usesNodeFrontend(app: AppKey, policy: TablePolicy): boolean {
+  const own = Object.hasOwn(policy.nodeFrontend.applications, app)
+    ? policy.nodeFrontend.applications[app]
+    : undefined;
+  return own ?? policy.nodeFrontend.aliases;
+}

@@ -1,0 +1,85 @@
+/**
+ * add_alias and remove_alias. Two applications may hold one alias (PREVENT_ALIAS_COLLISION=false, and for a moment when an alias
+ * moves): the last claim has it, and what another one does with its own claim never touches ours (domain.md 10, 37 and 38).
+ */
+import { type AppKey, appKeyOf, type RoutingEvent } from '../spi/events.ts';
+import { maxAliasesPerApp } from './bounds.ts';
+import type { Finding, Transition } from './events.ts';
+import { claimAlias, claimsOf, releaseAlias } from './name-claims.ts';
+import type { TablePolicy } from './policy.ts';
+import type { AliasRecord, Application, RoutingState } from './state.ts';
+import { ensureApp } from './transition-application.ts';
+import { changed, rejected, unchanged, withApp } from './transition-result.ts';
+
+type Event<A extends RoutingEvent['action']> = Extract<RoutingEvent, { action: A }>;
+
+/**
+ * Announces an alias. One that the application holds already stays as it is, with its claim: a redelivered add must not win a
+ * name back from whoever claimed it since. (Were each add a new claim, a replay of add(A), add(B) would end the same, with B; but
+ * one stray duplicate of add(A) would take the name from B.) The price: if A removes and adds again and B adds for the first
+ * time, and all of it is delivered a second time, A's repeated claim is the younger one. That takes a colliding alias and a crash in
+ * the same moment.
+ */
+export function addAlias(state: RoutingState, event: Event<'add_alias'>, policy: TablePolicy): Transition {
+  const { alias } = event;
+  const held = findAlias(state.apps.get(appKeyOf(event.app)), alias);
+  if (held?.announced === true) return unchanged(state);
+  if (held === undefined && aliasesAreFull(state, appKeyOf(event.app)))
+    return tooManyAliases(state, event.app);
+  const ensured = ensureApp(state, event.app, policy);
+  const { app } = ensured;
+  const claim = state.nextClaim;
+  const record: AliasRecord = { ...(held ?? heldRecord(alias)), announced: true, claim };
+  const next: RoutingState = {
+    ...withApp(ensured.state, { ...app, aliases: [...withoutAlias(app, alias), record] }),
+    names: claimAlias(ensured.state.names, alias, app.key, claim),
+    nextClaim: claim + 1,
+  };
+  return changed(next, [app.key], [...ensured.findings, ...findingsOfClaim(state, alias, app.key)]);
+}
+
+/** Takes back this application's claim alone, and its certificate with it (domain.md 10, 42). */
+export function removeAlias(state: RoutingState, event: Event<'remove_alias'>): Transition {
+  const app = state.apps.get(appKeyOf(event.app));
+  const held = findAlias(app, event.alias);
+  if (app === undefined || held === undefined) return unchanged(state);
+  const names = held.announced ? releaseAlias(state.names, event.alias, app.key) : state.names;
+  const next = withApp({ ...state, names }, { ...app, aliases: withoutAlias(app, event.alias) });
+  return changed(next, [app.key]);
+}
+
+export function findAlias(app: Application | undefined, alias: string): AliasRecord | undefined {
+  return app?.aliases.find((record) => record.alias === alias);
+}
+
+/** A record that is held but not announced: claim 0, before every real claim. */
+export function heldRecord(alias: string): AliasRecord {
+  return { alias, announced: false, claim: 0, certificate: null, refusal: null };
+}
+
+export function withoutAlias(app: Application, alias: string): readonly AliasRecord[] {
+  return app.aliases.filter((record) => record.alias !== alias);
+}
+
+export function aliasesAreFull(state: RoutingState, app: AppKey): boolean {
+  return (state.apps.get(app)?.aliases.length ?? 0) >= maxAliasesPerApp;
+}
+
+export function tooManyAliases(state: RoutingState, app: Event<'add_alias'>['app']): Transition {
+  const reason = `${appKeyOf(app)} has ${maxAliasesPerApp} aliases already`;
+  return rejected(state, { code: 'TABLE_TOO_MANY_ALIASES', reason });
+}
+
+function findingsOfClaim(state: RoutingState, alias: string, by: AppKey): readonly Finding[] {
+  const claims = claimsOf(state.names, alias);
+  const implied = claims.plain ?? claims.ha;
+  if (implied !== null) {
+    if (implied === by) return [];
+    const message = `${alias} is the own name of ${implied}: the alias that ${by} holds is not served`;
+    return [{ code: 'TABLE_ALIAS_SHADOWED', app: by, message }];
+  }
+  const former = claims.aliases.at(-1);
+  if (former === undefined) return [];
+  const message = `alias ${alias} was claimed by ${by}: ${former.app} is displaced`;
+  return [{ code: 'TABLE_ALIAS_DISPLACED', app: former.app, message }];
+}

@@ -1,0 +1,110 @@
+import net from 'node:net';
+import { type Admin, type AdminOptions, startAdmin } from '../../src/admin/start-admin.ts';
+import type { QuarantineView } from '../../src/admin/views.ts';
+import type { ControlStatus, EventReport } from '../../src/control/types.ts';
+import { silentLog } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+
+/** What a test says and sees of the house behind admin. */
+export interface House {
+  apps: object[];
+  reason: string | null;
+  quarantine: QuarantineView[];
+  readonly listeners: Set<(report: EventReport) => void>;
+  tell(report: Partial<EventReport>): void;
+}
+
+export interface AdminActor {
+  readonly admin: Admin;
+  readonly house: House;
+  readonly url: string;
+  readonly port: number;
+}
+
+/** Starts admin in front of a house of plain values. */
+export async function startTestAdmin(
+  changes: Partial<AdminOptions> & { readonly allowedHosts?: string[] } = {},
+): Promise<AdminActor> {
+  const listeners = new Set<(report: EventReport) => void>();
+  const house: House = {
+    apps: [],
+    reason: null,
+    quarantine: [],
+    listeners,
+    tell(report) {
+      for (const listener of listeners) listener({ ...someReport, ...report });
+    },
+  };
+  const admin = await startAdmin({
+    config: { host: '127.0.0.1', port: 0, allowedHosts: changes.allowedHosts ?? [] },
+    control: {
+      status: () => someStatus,
+      notReady: () => house.reason,
+      table: () => ({ generation: 7, total: house.apps.length, apps: house.apps }),
+      tablePage: (offset, limit) => ({
+        apps: house.apps.slice(offset, offset + limit),
+        total: house.apps.length,
+        next: offset + limit < house.apps.length ? offset + limit : null,
+      }),
+      app: (key) => (key === 'shop/store' ? { key } : null),
+      host: (host) => (host === 'www.example.com' ? { host } : null),
+      quarantined: (limit) => house.quarantine.slice(0, limit),
+      subscribe: (listener) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+    plane: { status: () => Promise.resolve({ connections: 3 }) },
+    probes: { results: () => [{ host: 'store-shop.apps.example.com', answer: 'awake' }] },
+    bus: () => ({ connected: false }),
+    intake: () => null,
+    metrics: createMetrics(),
+    log: silentLog,
+    ...changes,
+  });
+  const { port } = admin.address();
+  return { admin, house, port, url: `http://127.0.0.1:${port}` };
+}
+
+/** Sends bytes as they are and gives back everything that comes until the end. */
+export function exchange(port: number, request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = net.connect(port, '127.0.0.1', () => socket.write(request));
+    socket.setEncoding('latin1');
+    socket.on('data', (text: string) => {
+      answer += text;
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+export const someStatus: ControlStatus = {
+  generation: 7,
+  confirmedGeneration: 7,
+  applications: 1,
+  endpoints: 2,
+  names: 3,
+  certificates: 0,
+  quarantined: 1,
+  waiting: 0,
+  storeTrouble: null,
+  lastEventAt: null,
+};
+
+export const someReport: EventReport = {
+  number: 1,
+  at: Date.UTC(2026, 10, 21, 12, 0, 0),
+  source: 'intake:127.0.0.1',
+  messageId: 'm-1',
+  action: 'add_alias',
+  app: 'shop/store',
+  subject: 'www.example.com',
+  outcome: 'applied',
+  code: '',
+  reason: '',
+  notes: [],
+  generation: 7,
+  lagMs: 3,
+};

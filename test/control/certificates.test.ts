@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testCertificate } from '../support/certificates.ts';
+import { body, delivery, memoryStore } from './fakes.ts';
+import { scene } from './scenery.ts';
+
+const alias = 'www.x.test';
+const addAlias = (app: string) => body('add_alias', app, { alias });
+const addSsl = (app: string, edition = 1, key = testCertificate([alias], edition).privateKeyPem) =>
+  body('add_ssl', app, {
+    alias,
+    ssl: testCertificate([alias], edition).chainPem,
+    private_key: key,
+    pass_phrase: null,
+  });
+
+test('a good certificate is stored and published for its alias, with its key', async () => {
+  const { control, store, plane, send, published } = scene();
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'));
+  await published();
+  const served = plane.certificates.get(alias);
+  assert.ok(served);
+  assert.deepEqual(store.certificate('demo/app', alias), served);
+  assert.equal(control.status().certificates, 1);
+  assert.equal(control.state().apps.get('demo/app')?.aliases[0]?.certificate?.id, served.id);
+  await control.stop();
+});
+
+test('a bad certificate keeps the former in store and table, is quarantined, and its reason is kept at the alias, also over a restart', async () => {
+  const store = memoryStore();
+  const { control, plane, reports, send, published } = scene({}, store);
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'));
+  await published();
+  const former = plane.certificates.get(alias);
+  await send(addSsl('demo/app', 2, testCertificate([alias], 1).privateKeyPem));
+  await published();
+  assert.equal(plane.certificates.get(alias), former);
+  assert.equal(store.certificate('demo/app', alias), former);
+  assert.equal(reports.at(-1)?.outcome, 'quarantined');
+  assert.equal(store.entries[0]?.code, 'PEM_KEY_MISMATCH');
+  const refusal = control.state().apps.get('demo/app')?.aliases[0]?.refusal;
+  assert.equal(refusal?.code, 'PEM_KEY_MISMATCH');
+  assert.equal(refusal.at, 1_000, 'the time is the event’s own');
+  await control.stop();
+
+  const again = scene({}, store);
+  await again.control.recover();
+  assert.equal(again.plane.certificates.get(alias)?.id, former?.id);
+  assert.equal(again.control.state().apps.get('demo/app')?.aliases[0]?.refusal?.code, 'PEM_KEY_MISMATCH');
+  assert.equal(again.control.status().certificates, 1);
+  await again.control.stop();
+});
+
+test('12: a certificate replaced within one batch goes from the former to the new one in one change', async () => {
+  const { control, store, plane, send, published } = scene();
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'));
+  await published();
+  const former = plane.certificates.get(alias)?.id;
+  await send(body('remove_ssl', 'demo/app', { alias }), addSsl('demo/app', 2));
+  await published();
+  assert.equal(plane.changes.length, 3);
+  assert.notEqual(plane.certificates.get(alias)?.id, former);
+  assert.equal(store.certificate('demo/app', alias)?.id, plane.certificates.get(alias)?.id);
+  assert.equal(control.status().certificates, 1);
+  await control.stop();
+});
+
+test('15: delete_application purges certificates and keys, also where it is created again in the same batch', async () => {
+  const { control, store, plane, send, published } = scene();
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'));
+  await send(body('delete_application', 'demo/app'), addAlias('demo/app'));
+  await published();
+  assert.equal(store.certificates.size, 0);
+  assert.equal(plane.certificates.size, 0);
+  assert.equal(plane.hosts.has(alias), true);
+  assert.equal(control.status().certificates, 0);
+  await control.stop();
+});
+
+test('a certificate that was removed within its own batch never reaches the store', async () => {
+  const { control, store, send } = scene();
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'), body('remove_ssl', 'demo/app', { alias }));
+  assert.deepEqual(
+    store.batches.flatMap(({ certificates }) => certificates),
+    [],
+  );
+  await control.stop();
+});
+
+test('38: a displaced application’s certificate stays stored and returns with its alias', async () => {
+  const { control, store, plane, send, published } = scene();
+  await control.recover();
+  await send(addAlias('demo/a'), addSsl('demo/a'), addAlias('demo/b'), addSsl('demo/b', 2));
+  await published();
+  const winner = plane.certificates.get(alias)?.id;
+  assert.equal(winner, store.certificate('demo/b', alias)?.id);
+  await send(body('remove_alias', 'demo/b', { alias }));
+  await published();
+  assert.equal(plane.certificates.get(alias)?.id, store.certificate('demo/a', alias)?.id);
+  assert.notEqual(plane.certificates.get(alias)?.id, winner);
+  await control.stop();
+});
+
+test('a certificate that the store lost is said, and the rest of the table is published', async () => {
+  const store = memoryStore();
+  const first = scene({}, store);
+  await first.control.recover();
+  await first.send(addAlias('demo/app'), addSsl('demo/app'), addAlias('demo/other'));
+  await first.control.stop();
+  store.certificates.clear();
+  const second = scene({}, store);
+  await second.control.recover();
+  assert.equal(second.plane.hosts.has(alias), true);
+  assert.equal(second.plane.certificates.size, 0);
+  await second.control.stop();
+});
+
+test('no report and no log line holds a key or a pass phrase', async () => {
+  const { control, reports, log, send } = scene();
+  await control.recover();
+  const secret = 'correct horse battery staple';
+  const bad = body('add_ssl', 'demo/app', {
+    alias,
+    ssl: 'no certificate',
+    private_key: testCertificate([alias]).privateKeyPem,
+    pass_phrase: secret,
+  });
+  await send(addAlias('demo/app'), addSsl('demo/app'), bad, Buffer.concat([bad, Buffer.from('\n:x: [')]));
+  const said = JSON.stringify([reports, log.lines]);
+  assert.equal(said.includes('PRIVATE KEY'), false);
+  assert.equal(said.includes(secret), false);
+  await control.stop();
+});
+
+test('the judge may take its time: events stay in order behind it', async () => {
+  const { control, reports, send } = scene({
+    judge: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return { ok: false, code: 'PEM_TEST', reason: 'refused slowly' };
+    },
+  });
+  await control.recover();
+  await send(addSsl('demo/app'), addAlias('demo/app'));
+  assert.deepEqual(
+    reports.map(({ action, outcome }) => [action, outcome]),
+    [
+      ['add_ssl', 'quarantined'],
+      ['add_alias', 'applied'],
+    ],
+  );
+  await control.stop();
+});
+
+test('a delivery whose ack is called by nobody else is acked once', async () => {
+  const { control } = scene();
+  await control.recover();
+  const one = delivery(addSsl('demo/app'));
+  control.deliver(one);
+  await new Promise<void>((resolve) => {
+    control.subscribe(() => resolve());
+  });
+  assert.equal(one.acks(), 1);
+  await control.stop();
+});

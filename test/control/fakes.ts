@@ -1,0 +1,148 @@
+/** A store in memory that can be told to fail, a recorder in place of the data plane, and events in short. */
+
+import type { Delivery } from '../../src/stomp/delivery.ts';
+import type { QuarantineEntry, Recovered, Store, StoreBatch } from '../../src/store/types.ts';
+import type { PublishedCertificate, TableChanges } from '../../src/table/routing-table.ts';
+import type { Application } from '../../src/table/state.ts';
+
+type Fact = string | number | boolean | null | readonly string[];
+
+/** The body of an event, as YAML. */
+export function body(action: string, app: string, facts: Readonly<Record<string, Fact>> = {}): Buffer {
+  const [namespace = '', app_name = ''] = app.split('/');
+  const all = { action: `:${action}`, app_name, namespace, ...facts };
+  const lines = Object.entries(all).map(
+    ([key, value]) => `:${key}: ${value === null ? '' : JSON.stringify(value)}`,
+  );
+  return Buffer.from(`---\n${lines.join('\n')}\n`);
+}
+
+export const endpointFacts = (address: string, port: number) => ({
+  gear_id: '542b72abafec2de3aa000009',
+  public_port_name: 'haproxy-1.4',
+  public_address: address,
+  public_port: port,
+  protocols: ['http', 'ws'],
+  types: ['load_balancer'],
+  mappings: null,
+});
+
+export interface TestDelivery extends Delivery {
+  readonly acks: () => number;
+}
+
+export function delivery(what: Buffer, over: Partial<Delivery> = {}): TestDelivery {
+  let acks = 0;
+  return {
+    body: what,
+    source: 'test',
+    messageId: null,
+    receivedAt: 1_000,
+    sentAt: null,
+    ack: () => {
+      acks += 1;
+    },
+    acks: () => acks,
+    ...over,
+  };
+}
+
+export interface MemoryStore extends Store {
+  readonly batches: StoreBatch[];
+  /** Thrown by each commit while it is set. */
+  failure: Error | null;
+  attempts: number;
+  /** Commits wait for this. */
+  gate: Promise<void>;
+  readonly apps: Map<string, Application>;
+  readonly certificates: Map<string, PublishedCertificate>;
+  entries: QuarantineEntry[];
+}
+
+export function memoryStore(): MemoryStore {
+  const meta = { nextClaim: 1, generation: 0, nextId: 1 };
+  const store: MemoryStore = {
+    batches: [],
+    failure: null,
+    attempts: 0,
+    gate: Promise.resolve(),
+    apps: new Map(),
+    certificates: new Map(),
+    entries: [],
+    // Through JSON: what comes back is equal, never the same object.
+    recover: (): Recovered => structuredClone({ ...meta, apps: [...store.apps.values()] }),
+    certificate: (app, alias) => store.certificates.get(`${app} ${alias}`) ?? null,
+    async commit(batch) {
+      store.attempts += 1;
+      await store.gate;
+      if (store.failure !== null) throw store.failure;
+      store.batches.push(batch);
+      for (const [key, app] of batch.apps) {
+        if (app === null) store.apps.delete(key);
+        else store.apps.set(key, app);
+      }
+      for (const { app, alias, certificate } of batch.certificates) {
+        if (certificate === null) store.certificates.delete(`${app} ${alias}`);
+        else store.certificates.set(`${app} ${alias}`, certificate);
+      }
+      const gone = new Set<string | null>(batch.forgetQuarantineOf);
+      store.entries = store.entries.filter(({ app }) => app === null || !gone.has(app));
+      for (const entry of batch.quarantine) {
+        store.entries.push({ ...entry, id: meta.nextId });
+        meta.nextId += 1;
+      }
+      meta.nextClaim = batch.nextClaim;
+      meta.generation = batch.generation;
+    },
+    quarantined: (limit) => store.entries.toReversed().slice(0, limit),
+    quarantineSize: () => store.entries.length,
+    close: () => Promise.resolve(),
+  };
+  return store;
+}
+
+/** What the data plane would hold, and every change it was given. */
+export interface Recorder {
+  readonly changes: TableChanges[];
+  readonly hosts: Map<string, unknown>;
+  readonly apps: Map<string, unknown>;
+  readonly certificates: Map<string, PublishedCertificate>;
+  failure: Error | null;
+  attempts: number;
+  gate: Promise<void>;
+  publish(changes: TableChanges): Promise<void>;
+}
+
+export function recorder(): Recorder {
+  const it: Recorder = {
+    changes: [],
+    hosts: new Map(),
+    apps: new Map(),
+    certificates: new Map(),
+    failure: null,
+    attempts: 0,
+    gate: Promise.resolve(),
+    async publish(changes) {
+      it.attempts += 1;
+      await it.gate;
+      if (it.failure !== null) throw it.failure;
+      it.changes.push(changes);
+      for (const part of ['apps', 'hosts', 'certificates'] as const) {
+        for (const [key, value] of changes[part]) {
+          if (value === null) it[part].delete(key);
+          else (it[part] as Map<string, unknown>).set(key, value);
+        }
+      }
+    },
+  };
+  return it;
+}
+
+/** A promise and the function that resolves it. */
+export function gate(): { readonly promise: Promise<void>; open(): void } {
+  let open = () => {};
+  const promise = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open: () => open() };
+}

@@ -1,0 +1,120 @@
+/** The second engine behind a listening socket, wired as `edge` wires it. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { TLSSocket } from 'node:tls';
+import { configSchema } from '../../src/config/schema.ts';
+import { answerFor, ownAnswer } from '../../src/edge/respond.ts';
+import { endpointsOf } from '../../src/edge/serving.ts';
+import { describeRequest, newContext, routeRequest, upstreamRequest } from '../../src/edge/start-request.ts';
+import { createHttpProxyEngine, type EngineConnection } from '../../src/engine-http-proxy/engine.ts';
+import type { EngineMeans } from '../../src/engine-http-proxy/means.ts';
+import { trustOf } from '../../src/http/trusted-proxies.ts';
+import type { AppRoute, HostKind, PublishedEndpoint } from '../../src/table/routing-table.ts';
+import type { RequestContext } from '../../src/telemetry/request-context.ts';
+import type { UpstreamFailure } from '../../src/upstream/failure.ts';
+
+export const host = 'demo-ns.apps.test';
+
+export function endpointAt(port: number, over: Partial<PublishedEndpoint> = {}): PublishedEndpoint {
+  return {
+    id: `ns/demo|127.0.0.1:${port}|plain`,
+    gearId: `gear-${port}`,
+    address: '127.0.0.1',
+    port,
+    tls: false,
+    verifyTls: false,
+    ...over,
+  };
+}
+
+export interface Scene {
+  readonly port: number;
+  readonly contexts: RequestContext[];
+  readonly observed: { port: number; failure: UpstreamFailure | null }[];
+  readonly connections: Set<EngineConnection>;
+  /** May be changed while requests run. */
+  endpoints: PublishedEndpoint[];
+  aliasEndpoints: PublishedEndpoint[];
+}
+
+export async function startScene(
+  t: TestContext,
+  endpoints: readonly PublishedEndpoint[],
+  options: {
+    readonly http?: Record<string, unknown>;
+    readonly upstream?: Record<string, unknown>;
+    readonly tls?: { cert: string; key: string };
+  } = {},
+): Promise<Scene> {
+  const config = configSchema.parse({
+    cloudDomain: 'apps.test',
+    listeners: {},
+    http: options.http ?? {},
+    upstream: options.upstream ?? {},
+  });
+  const connections = new Set<EngineConnection>();
+  const scene: Omit<Scene, 'port'> = {
+    contexts: [],
+    observed: [],
+    connections,
+    endpoints: [...endpoints],
+    aliasEndpoints: [],
+  };
+  const route = (name: string) => {
+    const kind: HostKind | null = name === host ? 'plain' : name === 'www.example.test' ? 'alias' : null;
+    if (kind === null) return null;
+    const app: AppRoute = {
+      app: 'ns/demo',
+      name: host,
+      endpoints: scene.endpoints,
+      nodeFrontendsHttp: scene.aliasEndpoints,
+      nodeFrontendsHttps: scene.aliasEndpoints,
+    };
+    return { host: { app: 'ns/demo', kind, viaNodeFrontend: scene.aliasEndpoints.length > 0 }, route: app };
+  };
+  const means: EngineMeans<Parameters<typeof answerFor>[0]> = {
+    http: config.http,
+    upstream: config.upstream,
+    trust: trustOf(config.http.trustedProxies),
+    newContext,
+    describeRequest,
+    routeRequest: (context, head) =>
+      routeRequest({ route, generation: 7 } as Parameters<typeof routeRequest>[0], context, head),
+    endpointsOf,
+    upstreamRequest,
+    pick: (all, tried) => all.find((endpoint) => !tried.includes(endpoint)) ?? null,
+    observe: ({ port }, failure) => void scene.observed.push({ port, failure }),
+    record: (context) => void scene.contexts.push(context),
+    answerFor,
+    ownAnswer,
+  };
+  const engine = createHttpProxyEngine(means);
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    const facts = {
+      scheme: options.tls ? ('https' as const) : ('http' as const),
+      peerAddress: socket.remoteAddress ?? '',
+      peerPort: socket.remotePort ?? 0,
+      port: options.tls ? 443 : 80,
+    };
+    const carrier = options.tls ? new TLSSocket(socket, { isServer: true, ...options.tls }) : socket;
+    carrier.on('error', () => {});
+    const connection = engine.handleConnection(carrier, facts);
+    connections.add(connection);
+    socket.on('close', () => connections.delete(connection));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(async () => {
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    engine.stop();
+    await closed;
+  });
+  return Object.assign(scene, { port: (server.address() as AddressInfo).port });
+}

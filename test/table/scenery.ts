@@ -1,0 +1,177 @@
+/** Builders for table tests: a policy, events in short, and plain views of states. */
+import { isDeepStrictEqual } from 'node:util';
+import type { AppRef, EndpointFacts } from '../../src/spi/events.ts';
+import type { TableEvent, Transition } from '../../src/table/events.ts';
+import type { TablePolicy } from '../../src/table/policy.ts';
+import { project } from '../../src/table/project.ts';
+import type { PublishedCertificate, TableChanges } from '../../src/table/routing-table.ts';
+import { type CertificateRef, emptyState, type RoutingState } from '../../src/table/state.ts';
+import { transition } from '../../src/table/transition.ts';
+
+export const policy: TablePolicy = {
+  cloudDomain: 'apps.test',
+  haPrefix: 'ha-',
+  haSuffix: '',
+  routableTypes: ['load_balancer'],
+  allowLoopbackEndpoints: false,
+  addressMap: {},
+  ownListeners: new Set(['192.168.0.1:443', '127.0.0.1:443']),
+  verifyEndpointTls: false,
+  nodeFrontend: { aliases: false, applications: {}, httpPort: 80, httpsPort: 443, verifyTls: false },
+};
+
+/** `ns/app` -> reference. */
+export function ref(key: string): AppRef {
+  const [namespace = '', appName = ''] = key.split('/');
+  return { appName, namespace };
+}
+
+export const gear1 = '542b72abafec2de3aa000009';
+export const gear2 = '542b7301afec2de3aa000022';
+
+export function facts(at: string, over: Partial<EndpointFacts> = {}): EndpointFacts {
+  const colon = at.lastIndexOf(':');
+  return {
+    gearId: gear1,
+    cartridge: 'haproxy-1.4',
+    address: at.slice(0, colon),
+    port: Number(at.slice(colon + 1)),
+    protocols: ['http', 'ws'],
+    types: ['load_balancer'],
+    mappings: [],
+    ...over,
+  };
+}
+
+export function certificate(id: string): CertificateRef {
+  return {
+    id,
+    fingerprint: `fp-${id}`,
+    names: [],
+    keyType: 'rsa',
+    keyBits: 2048,
+    notBefore: 0,
+    notAfter: 1,
+    issuer: 'CN=test',
+    warnings: [],
+  };
+}
+
+export const create = (key: string): TableEvent => ({
+  action: 'create_application',
+  app: ref(key),
+  scalable: true,
+  ha: false,
+});
+export const destroy = (key: string): TableEvent => ({ action: 'delete_application', app: ref(key) });
+export const add = (key: string, at: string, over: Partial<EndpointFacts> = {}): TableEvent => ({
+  action: 'add_public_endpoint',
+  app: ref(key),
+  endpoint: facts(at, over),
+});
+export const remove = (key: string, at: string, gearId = gear1): TableEvent => {
+  const { address, port } = facts(at);
+  return { action: 'remove_public_endpoint', app: ref(key), gearId, address, port };
+};
+export const addAlias = (key: string, alias: string): TableEvent => ({
+  action: 'add_alias',
+  app: ref(key),
+  alias,
+});
+export const removeAlias = (key: string, alias: string): TableEvent => ({
+  action: 'remove_alias',
+  app: ref(key),
+  alias,
+});
+export const addSsl = (key: string, alias: string, id: string): TableEvent => ({
+  action: 'add_ssl',
+  app: ref(key),
+  alias,
+  certificate: certificate(id),
+});
+export const refuseSsl = (key: string, alias: string, code: string, at = 1): TableEvent => ({
+  action: 'refuse_ssl',
+  app: ref(key),
+  alias,
+  refusal: { code, reason: `refused: ${code}`, at },
+});
+export const removeSsl = (key: string, alias: string): TableEvent => ({
+  action: 'remove_ssl',
+  app: ref(key),
+  alias,
+});
+
+/** The state after these events, in order. */
+export function stateAfter(
+  events: readonly TableEvent[],
+  start = emptyState,
+  rules: TablePolicy = policy,
+): RoutingState {
+  return events.reduce((state, event) => transition(state, event, rules).state, start);
+}
+
+/** The last transition of these events. */
+export function lastOf(events: readonly TableEvent[], rules: TablePolicy = policy): Transition {
+  const last = events.at(-1);
+  if (last === undefined) throw new Error('no events');
+  return transition(stateAfter(events.slice(0, -1), emptyState, rules), last, rules);
+}
+
+export const codesOf = (result: Transition): readonly string[] => result.findings.map(({ code }) => code);
+
+/** A stand-in for the store: every certificate is there. */
+export const load = (app: string, alias: string, id: string): PublishedCertificate => ({
+  id,
+  chainPem: `chain of ${app} ${alias} ${id}`,
+  keyPem: 'key',
+});
+
+/** The whole published table of a state, as plain maps. */
+export interface PlainTable {
+  readonly apps: Map<string, unknown>;
+  readonly hosts: Map<string, unknown>;
+  readonly certificates: Map<string, unknown>;
+}
+
+export const emptyTable = (): PlainTable => ({ apps: new Map(), hosts: new Map(), certificates: new Map() });
+
+export function tableOf(state: RoutingState, rules: TablePolicy = policy): PlainTable {
+  return applyChanges(emptyTable(), project(emptyState, state, state.apps.keys(), rules, load));
+}
+
+/** Applies changes in place, and says so. */
+export function applyChanges(table: PlainTable, changes: Omit<TableChanges, 'generation'>): PlainTable {
+  for (const part of ['apps', 'hosts', 'certificates'] as const) {
+    for (const [key, value] of changes[part]) {
+      if (value === null) table[part].delete(key);
+      else table[part].set(key, value);
+    }
+  }
+  return table;
+}
+
+/** A state as plain JSON, keys sorted; claims as ranks, because their numbers rise by design. */
+export function plain(state: RoutingState): unknown {
+  const sorted = <T>(entries: Iterable<[string, T]>) =>
+    Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return {
+    apps: sorted(
+      [...state.apps].map(([key, app]) => [
+        key,
+        {
+          ...app,
+          aliases: app.aliases.map(({ claim, ...record }) => ({ ...record, claimed: claim > 0 })),
+        },
+      ]),
+    ),
+    endpointOwners: sorted(state.endpointOwners.entries()),
+    names: sorted(
+      [...state.names].map(([host, claims]) => [
+        host,
+        { ...claims, aliases: claims.aliases.map(({ app }) => app) },
+      ]),
+    ),
+  };
+}
+
+export const same = (a: RoutingState, b: RoutingState): boolean => isDeepStrictEqual(plain(a), plain(b));
