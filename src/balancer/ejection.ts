@@ -1,12 +1,14 @@
 /** Passive ejection: an endpoint that refuses connections is left alone for a while, longer each time, until it answers again. */
-import { isConnectFailure, type UpstreamFailure } from '../upstream/failure.ts';
 
 const FIRST_EJECTION_MS = 1_000;
 const LONGEST_EJECTION_MS = 30_000;
 
 export interface Ejections {
-  /** Takes the outcome of an attempt; null is an answer. */
-  observe(id: string, failure: UpstreamFailure | null): void;
+  /**
+   * Takes the outcome of an attempt: whether it was answered, or could not even connect. A slow or broken answer is neither: that
+   * is the application's own affair.
+   */
+  observe(id: string, outcome: 'answered' | 'unconnected'): void;
   ejected(id: string): boolean;
   /** The endpoint left the table. */
   forget(id: string): void;
@@ -18,13 +20,11 @@ export interface Ejections {
 export function createEjections(now: () => number = () => performance.now()): Ejections {
   const out = new Map<string, { until: number; forMs: number }>();
   return {
-    observe(id, failure) {
-      if (failure === null) {
+    observe(id, outcome) {
+      if (outcome === 'answered') {
         if (out.size > 0) out.delete(id);
         return;
       }
-      // Only what says that nothing listens there. A slow or broken answer is the application's own affair.
-      if (!isConnectFailure(failure.code)) return;
       const before = out.get(id);
       const time = now();
       if (before !== undefined && time < before.until) return;

@@ -71,13 +71,12 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
     },
     contextFor(serverName) {
       const host = serverName === null ? null : normalise(serverName);
-      for (const { entry, source, pattern } of index.candidates(host)) {
+      return index.find(host, ({ entry, source, pattern }) => {
         // An exact match needs no question: an alias with a certificate has its own context even before its route is there.
         const name = host !== null && (pattern === host || isServed(host)) ? host : pattern;
         const context = contexts.get(name, entry);
-        if (context !== null) return { context, name, source };
-      }
-      return null;
+        return context === null ? null : { context, name, source };
+      });
     },
     list() {
       const listed: ListedCertificate[] = platform.map(({ id, facts }) => ({

@@ -16,8 +16,14 @@ export interface Match<Entry> {
 export interface SniIndex<Entry> {
   /** Files an alias's entry under a host name or wildcard; null takes it away. Returns what was there before. */
   set(host: string, entry: Entry | null): Entry | null;
-  /** Every entry that could serve the name, best first; `null` is a client that named none. */
-  candidates(serverName: string | null): Iterable<Match<Entry>>;
+  /**
+   * Offers every entry that could serve the name, best first, until one is accepted, and returns what `accept` made of it; null where none
+   * was. A `serverName` of null is a client that named none. (A callback, since a generator costs more than the lookups.)
+   */
+  find<Accepted>(
+    serverName: string | null,
+    accept: (match: Match<Entry>) => Accepted | null,
+  ): Accepted | null;
   /** Alias entries by name. */
   aliases(): Iterable<readonly [string, Entry]>;
   /** Number of alias entries. */
@@ -37,21 +43,31 @@ export function createSniIndex<Entry>(platform: readonly (readonly [string, Entr
   }
   const fallback = platform[0];
 
-  function* candidates(serverName: string | null): Generator<Match<Entry>> {
+  function find<Accepted>(
+    serverName: string | null,
+    accept: (match: Match<Entry>) => Accepted | null,
+  ): Accepted | null {
+    let accepted: Accepted | null = null;
     if (serverName !== null) {
       const name = normalise(serverName);
       const dot = name.indexOf('.');
-      yield* under(name);
-      if (dot > 0 && name[0] !== '*') yield* under(`*${name.slice(dot)}`);
+      accepted = findUnder(name, accept);
+      if (accepted === null && dot > 0 && name[0] !== '*')
+        accepted = findUnder(`*${name.slice(dot)}`, accept);
     }
-    if (fallback !== undefined) yield { entry: fallback[1], source: 'default', pattern: '' };
+    if (accepted !== null || fallback === undefined) return accepted;
+    return accept({ entry: fallback[1], source: 'default', pattern: '' });
   }
 
-  function* under(pattern: string): Generator<Match<Entry>> {
+  function findUnder<Accepted>(
+    pattern: string,
+    accept: (match: Match<Entry>) => Accepted | null,
+  ): Accepted | null {
     const alias = aliases.get(pattern);
-    if (alias !== undefined) yield { entry: alias, source: 'alias', pattern };
+    const accepted = alias === undefined ? null : accept({ entry: alias, source: 'alias', pattern });
+    if (accepted !== null) return accepted;
     const platformEntry = fixed.get(pattern);
-    if (platformEntry !== undefined) yield { entry: platformEntry, source: 'platform', pattern };
+    return platformEntry === undefined ? null : accept({ entry: platformEntry, source: 'platform', pattern });
   }
 
   return {
@@ -62,7 +78,7 @@ export function createSniIndex<Entry>(platform: readonly (readonly [string, Entr
       else aliases.set(name, entry);
       return former;
     },
-    candidates,
+    find,
     aliases: () => aliases.entries(),
     get size() {
       return aliases.size;

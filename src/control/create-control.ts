@@ -136,11 +136,8 @@ export function createControl(options: ControlOptions): Control {
     try {
       delivery.ack();
     } catch (error) {
-      log.warn('an event could not be acked; it will come again', {
-        code: 'CONTROL_ACK_FAILED',
-        source: delivery.source,
-        reason: wordsOf(error),
-      });
+      const fields = { code: 'CONTROL_ACK_FAILED', source: delivery.source, reason: wordsOf(error) };
+      log.warn('an event could not be acked; it will come again', fields);
     }
   }
 
@@ -148,11 +145,8 @@ export function createControl(options: ControlOptions): Control {
     try {
       keepAwake.reconcile(key, keepAwakeTargets(state, key, policy));
     } catch (error) {
-      log.error('keep-awake targets could not be set', {
-        code: 'CONTROL_KEEP_AWAKE_FAILED',
-        app: key,
-        reason: wordsOf(error),
-      });
+      const fields = { code: 'CONTROL_KEEP_AWAKE_FAILED', app: key, reason: wordsOf(error) };
+      log.error('keep-awake targets could not be set', fields);
     }
   }
 

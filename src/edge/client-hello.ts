@@ -33,6 +33,9 @@ const EXTENSION_SERVER_NAME = 0;
 const EXTENSION_ALPN = 16;
 const EXTENSION_SUPPORTED_VERSIONS = 43;
 
+/** Labels of letters, digits, hyphens and (found in practice) underscores. Dotted IPv4 passes; it will match no certificate's name. */
+const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
 /** Reads the hello at the beginning of `bytes`, whatever follows it. Never throws. */
 export function readClientHello(bytes: Buffer): HelloRead {
   const fragments: Buffer[] = [];
@@ -92,26 +95,31 @@ function readHello(hello: Reader): HelloRead {
     return invalid('the hello is malformed');
   }
   let serverName: string | null = null;
-  let alpn: readonly string[] = [];
-  let versions: readonly number[] = [legacyVersion];
+  let alpn: readonly string[] | null = null;
+  let versions: readonly number[] | null = null;
   // A TLS 1.2 hello may end here.
   const extensions = hello.left > 0 ? hello.vector(2) : hello;
-  const seen = new Set<number>();
   while (extensions.left > 0 && !extensions.failed) {
     const type = extensions.uint16();
-    const content = extensions.vector(2);
-    if (seen.has(type)) return invalid('an extension comes twice');
-    seen.add(type);
     if (type === EXTENSION_SERVER_NAME) {
+      const content = extensions.vector(2);
+      if (serverName !== null) return invalid('two server names');
       serverName = readServerName(content);
-      if (serverName === null) return invalid('the server name is no host name');
-    } else if (type === EXTENSION_ALPN) alpn = readAlpn(content);
-    else if (type === EXTENSION_SUPPORTED_VERSIONS) versions = readVersions(content);
-    else continue;
-    if (content.failed || content.left > 0) return invalid('an extension is malformed');
+      if (serverName === null || !content.isDone) return invalid('the server name is no host name');
+    } else if (type === EXTENSION_ALPN) {
+      const content = extensions.vector(2);
+      if (alpn !== null) return invalid('two lists of protocols');
+      alpn = readAlpn(content);
+      if (!content.isDone) return invalid('the list of protocols is malformed');
+    } else if (type === EXTENSION_SUPPORTED_VERSIONS) {
+      const content = extensions.vector(2);
+      if (versions !== null) return invalid('two lists of versions');
+      versions = readVersions(content);
+      if (!content.isDone) return invalid('the list of versions is malformed');
+    } else extensions.skip(extensions.uint16());
   }
-  if (hello.failed || extensions.failed || hello.left > 0) return invalid('the hello is malformed');
-  return { kind: 'hello', serverName, alpn, versions };
+  if (!extensions.isDone || !hello.isDone) return invalid('the hello is malformed');
+  return { kind: 'hello', serverName, alpn: alpn ?? [], versions: versions ?? [legacyVersion] };
 }
 
 /** Exactly one name of type host_name; RFC 6066 allows no second one, and no other type was ever defined. */
@@ -119,9 +127,9 @@ function readServerName(content: Reader): string | null {
   const list = content.vector(2);
   const type = list.uint8();
   const name = list.vector(2).text().toLowerCase();
-  if (type !== 0 || list.failed || list.left > 0) return null;
+  if (type !== 0 || !list.isDone) return null;
   const host = name.endsWith('.') ? name.slice(0, -1) : name;
-  return isHostName(host) ? host : null;
+  return host.length <= 253 && HOST_NAME.test(host) ? host : null;
 }
 
 function readAlpn(content: Reader): readonly string[] {
@@ -144,14 +152,6 @@ function readVersions(content: Reader): readonly number[] {
   return versions;
 }
 
-/** Letters, digits, hyphens and (found in practice) underscores in labels of 1 to 63, at most 253 in all. Dotted IPv4 passes; it will match no name. */
-function isHostName(name: string): boolean {
-  return (
-    name.length <= 253 &&
-    name.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label))
-  );
-}
-
 function invalid(reason: string): Invalid {
   return { kind: 'invalid', reason };
 }
@@ -171,6 +171,11 @@ class Reader {
 
   get left(): number {
     return this.#end - this.#offset;
+  }
+
+  /** Read to the very end, and not beyond. */
+  get isDone(): boolean {
+    return this.#offset === this.#end && !this.failed;
   }
 
   fail(): void {

@@ -2,9 +2,10 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import { createHttpProxyEngine } from '../engine-http-proxy/engine.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
 import { Http1Connection } from './http1-connection.ts';
 import { answerFor, type EdgeFailureCode, ownAnswer } from './respond.ts';
-import { type ConnectionFacts, endpointsOf, type Serving } from './serving.ts';
+import { endpointsOf, type Serving } from './serving.ts';
 import { describeRequest, newContext, routeRequest, upstreamRequest } from './start-request.ts';
 
 export interface ConnectionHandler {

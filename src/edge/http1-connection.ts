@@ -10,14 +10,15 @@ import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import { Exchange, type ExchangeMeans } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
-import type { ResponseSink } from '../upstream/sink.ts';
-import { HIGH_WATER_BYTES, type UpstreamConnection } from '../upstream/upstream-connection.ts';
+import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
+import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
 import { Http1Answer } from './http1-answer.ts';
 import { Http1Input } from './http1-input.ts';
 import { type Http1Phase, judgeTimes } from './http1-timeouts.ts';
 import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
-import { type ConnectionFacts, endpointsOf, type LiveConnection, type Serving } from './serving.ts';
+import { endpointsOf, type LiveConnection, type Serving } from './serving.ts';
 import { describeRequest, newContext, routeRequest, upstreamRequest } from './start-request.ts';
 import { startTunnel, type Tunnel } from './tunnel.ts';
 
@@ -243,7 +244,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#answer.end(trailer);
   }
 
-  onUpgrade(head: ResponseHead, gear: UpstreamConnection, first: Buffer): void {
+  onUpgrade(head: ResponseHead, gear: RawConnection, first: Buffer): void {
     const context = this.#context;
     if (context !== null) {
       context.status = 101;

@@ -36,15 +36,6 @@ export interface Serving {
   readonly connections: Set<LiveConnection>;
 }
 
-/** What a listener knows of a connection. */
-export interface ConnectionFacts {
-  readonly scheme: 'http' | 'https';
-  readonly peerAddress: string;
-  readonly peerPort: number;
-  /** Port that clients see. */
-  readonly port: number;
-}
-
 /**
  * Where a request may go. Alias traffic goes to the node frontend where that is configured, by the client's scheme because the
  * frontend tells the application its own (domain.md 4); upgrades go to the endpoints all the same.

@@ -5,8 +5,9 @@ import type { HeadError, RequestHead } from '../http/request-head.ts';
 import type { Destination } from '../router/router.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { ExchangeRequest } from '../upstream/exchange.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeFailureCode } from './respond.ts';
-import { type ConnectionFacts, epochMicroseconds, type Serving } from './serving.ts';
+import { epochMicroseconds, type Serving } from './serving.ts';
 
 /** A fresh context; the rest is filled in as the walk goes on. `startedAt` of performance.now(). */
 export function newContext(facts: ConnectionFacts, startedAt: number): RequestContext {

@@ -1,6 +1,7 @@
 /** After a 101: raw bytes both ways, back-pressure both ways, half-close passed on, an idle time of its own. */
 import type { Socket } from 'node:net';
-import { HIGH_WATER_BYTES, type UpstreamConnection } from '../upstream/upstream-connection.ts';
+import type { RawConnection } from '../upstream/sink.ts';
+import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
 
 export interface TunnelOptions {
   readonly idleTimeoutMs: number;
@@ -19,7 +20,7 @@ export interface Tunnel {
 }
 
 /** Joins the client's socket, whose events the caller hands on, to a gear's connection. */
-export function startTunnel(client: Socket, gear: UpstreamConnection, options: TunnelOptions): Tunnel {
+export function startTunnel(client: Socket, gear: RawConnection, options: TunnelOptions): Tunnel {
   let bytesIn = 0;
   let bytesOut = 0;
   let lastActivity = performance.now();

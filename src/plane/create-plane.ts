@@ -8,15 +8,16 @@ import { pickLeastLoaded } from '../balancer/pick.ts';
 import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
 import type { PlatformCertificate } from '../certificates/load-platform.ts';
 import type { Config } from '../config/schema.ts';
+import { factsOf, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
-import type { ConnectionFacts, LiveConnection, Serving } from '../edge/serving.ts';
+import type { LiveConnection, Serving } from '../edge/serving.ts';
 import { acceptTls } from '../edge/tls-accept.ts';
-import { plainAddress, trustOf } from '../http/trusted-proxies.ts';
 import { createRouter } from '../router/router.ts';
 import type { AppRoute, PublishedEndpoint, TableChanges } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
+import { isConnectFailure } from '../upstream/failure.ts';
 import { createPools } from '../upstream/pools.ts';
 
 const SWEEP_INTERVAL_MS = 500;
@@ -77,7 +78,7 @@ export function createPlane(options: PlaneOptions): Plane {
   const serving: Serving = {
     http: config.http,
     maxAttempts: config.upstream.maxAttempts,
-    trust: trustOf(config.http.trustedProxies),
+    trust: trustFrom(config.http),
     pools,
     connections,
     route: router.route,
@@ -89,7 +90,10 @@ export function createPlane(options: PlaneOptions): Plane {
       return draining;
     },
     pick: (endpoints, tried) => pickLeastLoaded(endpoints, tried, facts, turn++),
-    observe: (endpoint, failure) => ejections.observe(endpoint.id, failure),
+    observe(endpoint, failure) {
+      if (failure === null) ejections.observe(endpoint.id, 'answered');
+      else if (isConnectFailure(failure.code)) ejections.observe(endpoint.id, 'unconnected');
+    },
   };
 
   const sweep = setInterval(() => {
@@ -98,12 +102,6 @@ export function createPlane(options: PlaneOptions): Plane {
   }, SWEEP_INTERVAL_MS);
   sweep.unref();
 
-  const factsOf = (socket: net.Socket, scheme: 'http' | 'https', port: number): ConnectionFacts => ({
-    scheme,
-    port,
-    peerAddress: plainAddress(socket.remoteAddress),
-    peerPort: socket.remotePort ?? 0,
-  });
   const handler = createConnectionHandler(config, serving);
   const handshakeFailures = metrics.counter('tls_handshake_failures_total', 'TLS handshakes that failed', [
     'code',

@@ -1,5 +1,4 @@
 /** The access log: lines are gathered in memory and written in the background, in pieces of some KiB. */
-import type { Config } from '../config/schema.ts';
 import { accessLine } from './access-line.ts';
 import { openLineSink } from './line-sink.ts';
 import type { RequestContext } from './request-context.ts';
@@ -23,7 +22,7 @@ const BATCH_MS = 200;
 const MAX_BUFFERED_BYTES = 4_194_304;
 
 /** Opens the access log: a path, `stdout`, or `off`. The line format is described in access-line.ts. */
-export function createAccessLog(config: Config['accessLog'], log: Log): AccessLog {
+export function createAccessLog(config: { readonly file: string }, log: Log): AccessLog {
   if (config.file === 'off') return nowhere;
   const sink = openLineSink(config.file, {
     maxBufferedBytes: MAX_BUFFERED_BYTES,

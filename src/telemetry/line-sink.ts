@@ -21,7 +21,10 @@ export interface LineSink {
   flush(): void;
   /** Opens the file anew (after a log rotation); the old one gets what was handed over before. No-op for stdout and stderr. */
   reopen(): void;
-  /** Writes what is waiting and closes; resolves after a second at the latest. */
+  /**
+   * Writes what is waiting and closes; resolves after a second at the latest. A write that the system still holds up then
+   * keeps the process alive: end it by `process.exit`.
+   */
   close(): Promise<void>;
   /** Lines dropped since the start. */
   dropped(): number;
@@ -38,6 +41,7 @@ const OPEN_RETRY_MS = 5_000;
 const TROUBLE_EVERY_MS = 60_000;
 const CLOSE_WITHIN_MS = 1_000;
 const SYNC_RETRIES = 5;
+const BREATHE_MS = 50;
 const MAX_WRITE_BYTES = 65_536;
 // O_NONBLOCK: a FIFO without a reader is an error rather than a wait, and a full pipe answers EAGAIN rather than holding
 // one of the few threads that all file work of the process shares.
@@ -51,6 +55,7 @@ export function openLineSink(target: string, options: LineSinkOptions): LineSink
   let lastTroubleAt = Number.NEGATIVE_INFINITY;
   let syncRetries: number | null = null;
   let closed = false;
+  let canBlock = false;
   // Lines of this turn of the event loop: one write for all of them, and `flush` can still write them itself.
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
@@ -65,8 +70,10 @@ export function openLineSink(target: string, options: LineSinkOptions): LineSink
   };
 
   const start = (): Boom => {
+    const opened = openTarget(target);
+    canBlock = opened.canBlock;
     const made = new sonicBoom.SonicBoom({
-      fd: openTarget(target),
+      fd: opened.fd,
       maxLength: options.maxBufferedBytes,
       // One write a turn of the event loop: the default of 16 KiB would cap a busy loop at some 80 lines a turn.
       maxWrite: MAX_WRITE_BYTES,
@@ -133,7 +140,11 @@ export function openLineSink(target: string, options: LineSinkOptions): LineSink
       else if (handOverSoon === null) handOverSoon = setImmediate(handOver);
     },
     flush() {
-      if (boom === null) return handOver();
+      if (boom === null || canBlock) {
+        handOver();
+        if (canBlock) breathe();
+        return;
+      }
       const { chunk, lines } = takeWaiting();
       syncRetries = 0;
       try {
@@ -197,16 +208,27 @@ function isStandard(target: string): boolean {
   return target === 'stdout' || target === 'stderr';
 }
 
-function openTarget(target: string): number {
-  if (!isStandard(target)) return openSync(target, OPEN_FLAGS, FILE_MODE);
+interface Opened {
+  readonly fd: number;
+  /** A synchronous write could wait for ever. */
+  readonly canBlock: boolean;
+}
+
+function openTarget(target: string): Opened {
+  if (!isStandard(target)) return { fd: openSync(target, OPEN_FLAGS, FILE_MODE), canBlock: false };
   const fd = target === 'stdout' ? 1 : 2;
   try {
     // A regular file has one offset for everybody who shares the descriptor; one of our own would overwrite them.
-    if (fstatSync(fd).isFile()) return fd;
+    if (fstatSync(fd).isFile()) return { fd, canBlock: false };
     // A description of our own for the same pipe or terminal: O_NONBLOCK on fd 1 itself would also hit whoever shares it.
-    return openSync(`/proc/self/fd/${fd}`, OPEN_FLAGS & ~constants.O_CREAT);
+    return { fd: openSync(`/proc/self/fd/${fd}`, OPEN_FLAGS & ~constants.O_CREAT), canBlock: false };
   } catch {
     // A socket (systemd's journal) cannot be opened this way, and other systems have no /proc.
-    return fd;
+    return { fd, canBlock: true };
   }
+}
+
+/** Holds the thread for a moment, while the system finishes the write that it was given. */
+function breathe(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BREATHE_MS);
 }

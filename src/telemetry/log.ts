@@ -1,8 +1,13 @@
 /** The structured log: JSON lines by pino (owned here). */
 import { pino } from 'pino';
-import type { Config } from '../config/schema.ts';
 import { type LineSink, openLineSink } from './line-sink.ts';
 import type { Log, LogFields } from './types.ts';
+
+/** `file`: a path, or `stderr`. */
+export interface LogOptions {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly file: string;
+}
 
 /** The log of the process: what the composition root holds. */
 export interface RootLog extends Log {
@@ -20,7 +25,7 @@ const MAX_BUFFERED_BYTES = 1_048_576;
  * Opens the log. It never throws, neither here nor at a line: a file that cannot be written is said on stderr, its lines
  * are dropped, and it is tried again. Errors may be given as a field; their message and stack are shown.
  */
-export function createLog(config: Config['log']): RootLog {
+export function createLog(config: LogOptions): RootLog {
   const sink = openLineSink(config.file, {
     maxBufferedBytes: MAX_BUFFERED_BYTES,
     onTrouble: (reason) => {

@@ -7,7 +7,7 @@ import type { ResponseHead } from '../http/response-head.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { mayRetry, type UpstreamFailure } from './failure.ts';
 import type { Pools } from './pools.ts';
-import type { ResponseSink } from './sink.ts';
+import type { RawConnection, ResponseSink } from './sink.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 export interface ExchangeRequest {
@@ -162,7 +162,7 @@ export class Exchange implements ResponseSink {
     this.#sink.onEnd(trailer);
   }
 
-  onUpgrade(head: ResponseHead, connection: UpstreamConnection, first: Buffer): void {
+  onUpgrade(head: ResponseHead, connection: RawConnection, first: Buffer): void {
     this.#over = true;
     this.#connection = null;
     if (this.#endpoint !== null) this.#means.onOutcome(this.#endpoint, null);

@@ -4,16 +4,12 @@
  */
 import net from 'node:net';
 import tls from 'node:tls';
-import { ChunkedDecoder, passableTrailer } from '../http/chunked.ts';
-import { type ResponseHead, readResponseHead } from '../http/response-head.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { dialFailure, type UpstreamFailure, type UpstreamFailureCode } from './failure.ts';
-import type { ResponseSink } from './sink.ts';
+import { ResponseReader } from './response-reader.ts';
+import type { RawConnection, ResponseSink } from './sink.ts';
 
 const READ_BUFFER_BYTES = 65_536;
-const MAX_HEAD_BYTES = 65_536;
-const MAX_FIELDS = 256;
-const MAX_INTERIM = 16;
 /** Bytes waiting in a socket above which its source is paused. */
 export const HIGH_WATER_BYTES = 262_144;
 
@@ -33,26 +29,18 @@ export interface DialOptions {
   readonly timeoutMs: number;
 }
 
-type Phase = 'idle' | 'head' | 'length' | 'chunked' | 'until-close' | 'tunnel' | 'closed';
-
-export class UpstreamConnection {
+export class UpstreamConnection implements RawConnection {
   readonly endpoint: PublishedEndpoint;
   /** SNI it was opened with: a TLS connection serves that name only. */
   readonly servername: string;
   readonly #owner: ConnectionOwner;
   readonly #socket: net.Socket;
-  #phase: Phase = 'idle';
+  #phase: 'http' | 'tunnel' | 'closed' = 'http';
+  readonly #reader = new ResponseReader();
   #sink: ResponseSink | null = null;
   #onTunnelData: ((view: Buffer) => boolean) | null = null;
   #onTunnelEnd: (() => void) | null = null;
-  #headRequest = false;
-  #upgradeAsked = false;
-  #remaining = 0;
-  #interims = 0;
-  #keepAlive = true;
   #requestWhole = true;
-  #partialHead: Buffer | null = null;
-  #decoder: ChunkedDecoder | null = null;
   #lastError = '';
   #exchanges = 0;
   #paused = false;
@@ -167,11 +155,8 @@ export class UpstreamConnection {
     request: { readonly isHead: boolean; readonly asksUpgrade: boolean; readonly whole: boolean },
   ): void {
     this.#sink = sink;
-    this.#phase = 'head';
-    this.#headRequest = request.isHead;
-    this.#upgradeAsked = request.asksUpgrade;
+    this.#reader.begin(request.isHead, request.asksUpgrade);
     this.#requestWhole = request.whole;
-    this.#interims = 0;
     this.#exchanges++;
     this.lastActivity = performance.now();
     this.#socket.write(head, 'latin1');
@@ -225,7 +210,6 @@ export class UpstreamConnection {
     this.fail('RESPONSE_TIMEOUT', 'silent for too long');
   }
 
-  /** After `onUpgrade`: raw bytes. `onData` returns false to pause until `resume`; `onDrain` by the socket's own event. */
   startTunnel(
     onData: (view: Buffer) => boolean,
     onEnd: () => void,
@@ -252,8 +236,38 @@ export class UpstreamConnection {
       this.#socket.destroy();
       return false;
     }
-    this.#consume(sink, view);
+    switch (this.#reader.read(view, sink)) {
+      case 'more':
+        break;
+      case 'whole':
+        this.#finish(sink);
+        break;
+      case 'upgrade':
+        this.#upgrade(sink);
+        return true;
+      case 'failed':
+        this.fail(this.#reader.failure, this.#reader.detail);
+        return false;
+    }
     return this.#continueReading(sink.flush());
+  }
+
+  #finish(sink: ResponseSink): void {
+    this.#sink = null;
+    // Bytes behind the answer: it was longer than its framing said. The sink has its answer; the connection goes.
+    const surplus = this.#reader.rest.length > 0;
+    const reusable = this.#reader.keepAlive && this.#requestWhole && !surplus && !this.#socket.destroyed;
+    // Before the sink hears of it: a pipelined request may then use this very connection.
+    this.#owner.onIdle(this, reusable);
+    sink.onEnd(this.#reader.trailer);
+    if (!reusable) this.#socket.destroySoon();
+  }
+
+  #upgrade(sink: ResponseSink): void {
+    this.#sink = null;
+    this.#phase = 'tunnel';
+    const { head, rest } = this.#reader;
+    if (head !== null) sink.onUpgrade(head, this, rest);
   }
 
   #continueReading(hasRoom: boolean): boolean {
@@ -261,131 +275,6 @@ export class UpstreamConnection {
     this.#paused = true;
     if (this.endpoint.tls) this.#socket.pause();
     return false;
-  }
-
-  #consume(sink: ResponseSink, view: Buffer): void {
-    let at = 0;
-    while (at < view.length) {
-      switch (this.#phase) {
-        case 'head': {
-          at = this.#readHead(sink, view, at);
-          if (at < 0) return;
-          break;
-        }
-        case 'length': {
-          const end = Math.min(view.length, at + this.#remaining);
-          this.#remaining -= end - at;
-          sink.onBody(at === 0 && end === view.length ? view : view.subarray(at, end));
-          at = end;
-          if (this.#remaining === 0) this.#finish(sink, '', at < view.length);
-          break;
-        }
-        case 'chunked': {
-          at = this.#readChunks(sink, view, at);
-          if (at < 0) return;
-          break;
-        }
-        case 'until-close':
-          sink.onBody(at === 0 ? view : view.subarray(at));
-          return;
-        default:
-          // Idle with bytes left over: the answer was longer than its framing said. The sink has its answer; drop the connection.
-          this.#socket.destroy();
-          return;
-      }
-    }
-  }
-
-  /** Returns the index behind the head, or -1 when the rest is not for the caller. */
-  #readHead(sink: ResponseSink, view: Buffer, from: number): number {
-    let bytes = view;
-    let start = from;
-    if (this.#partialHead !== null) {
-      bytes = Buffer.concat([this.#partialHead, view.subarray(from)]);
-      start = 0;
-    }
-    const end = bytes.indexOf('\r\n\r\n', start, 'latin1');
-    if (end < 0) {
-      if (bytes.length - start > MAX_HEAD_BYTES) {
-        this.fail('RESPONSE_INVALID', 'UPSTREAM_HEAD_TOO_LONG');
-        return -1;
-      }
-      this.#partialHead = Buffer.from(bytes.subarray(start));
-      return view.length;
-    }
-    const before = this.#partialHead === null ? 0 : this.#partialHead.length;
-    this.#partialHead = null;
-    const head = readResponseHead(bytes.toString('latin1', start, end + 2), MAX_FIELDS);
-    if ('code' in head) {
-      this.fail('RESPONSE_INVALID', head.code);
-      return -1;
-    }
-    const next = before === 0 ? end + 4 : from + end + 4 - before;
-    return this.#applyHead(sink, head, view, next);
-  }
-
-  #applyHead(sink: ResponseSink, head: ResponseHead, view: Buffer, next: number): number {
-    if (head.status === 101) {
-      if (!this.#upgradeAsked || head.upgrade === '') {
-        this.fail('UNASKED_UPGRADE', '101');
-        return -1;
-      }
-      this.#phase = 'tunnel';
-      this.#sink = null;
-      sink.onUpgrade(head, this, view.subarray(next));
-      return -1;
-    }
-    if (head.status < 200) {
-      if (++this.#interims > MAX_INTERIM) {
-        this.fail('RESPONSE_INVALID', 'UPSTREAM_INTERIM_FLOOD');
-        return -1;
-      }
-      sink.onInterim(head);
-      return next;
-    }
-    const bodyless = this.#headRequest || head.status === 204 || head.status === 304;
-    this.#keepAlive = head.keepAlive;
-    sink.onHead(head, bodyless);
-    if (bodyless || head.contentLength === 0) {
-      this.#finish(sink, '', next < view.length);
-    } else if (head.chunked) {
-      this.#decoder = new ChunkedDecoder();
-      this.#phase = 'chunked';
-    } else if (head.contentLength > 0) {
-      this.#remaining = head.contentLength;
-      this.#phase = 'length';
-    } else {
-      this.#keepAlive = false;
-      this.#phase = 'until-close';
-    }
-    return next;
-  }
-
-  #readChunks(sink: ResponseSink, view: Buffer, from: number): number {
-    const decoder = this.#decoder;
-    if (decoder === null) return -1;
-    const slices: Buffer[] = [];
-    const next = decoder.feed(view, from, slices);
-    for (const slice of slices) sink.onBody(slice);
-    if (decoder.error !== '') {
-      this.fail('RESPONSE_INVALID', decoder.error);
-      return -1;
-    }
-    if (decoder.done) {
-      this.#decoder = null;
-      this.#finish(sink, passableTrailer(decoder.trailer), next < view.length);
-    }
-    return next;
-  }
-
-  #finish(sink: ResponseSink, trailer: string, surplus: boolean): void {
-    this.#sink = null;
-    this.#phase = 'idle';
-    const reusable = this.#keepAlive && this.#requestWhole && !surplus && !this.#socket.destroyed;
-    // Before the sink hears of it: a pipelined request may then use this very connection.
-    this.#owner.onIdle(this, reusable);
-    sink.onEnd(trailer);
-    if (!reusable) this.#socket.destroySoon();
   }
 
   #onEnd(): void {
@@ -407,14 +296,8 @@ export class UpstreamConnection {
     const sink = this.#sink;
     if (sink === null) return;
     this.#sink = null;
-    if (this.#phase === 'until-close' && this.#lastError === '') sink.onEnd('');
-    else
-      sink.onFailure({
-        code: this.#phase === 'head' && this.#partialHead === null ? early : 'RESPONSE_CUT_SHORT',
-        detail,
-      });
-    this.#partialHead = null;
-    this.#phase = 'closed';
+    if (this.#reader.endsWithConnection && this.#lastError === '') sink.onEnd('');
+    else sink.onFailure({ code: this.#reader.unanswered ? early : 'RESPONSE_CUT_SHORT', detail });
     sink.flush();
   }
 }

@@ -10,8 +10,7 @@ const platform = [
 ] as const;
 
 function first(index: SniIndex<string>, name: string | null): string {
-  for (const { entry, source, pattern } of index.candidates(name)) return `${source} ${pattern} ${entry}`;
-  return 'none';
+  return index.find(name, ({ entry, source, pattern }) => `${source} ${pattern} ${entry}`) ?? 'none';
 }
 
 test('an exact name is taken before a wildcard, a wildcard before the default', () => {
@@ -51,14 +50,17 @@ test('what is taken away uncovers what lies beneath', () => {
   assert.match(first(index, 'a.apps.example.test'), /^platform/);
 });
 
-test('every candidate is offered, best first', () => {
+test('every candidate is offered, best first, until one is accepted', () => {
   const index = createSniIndex<string>(platform);
   index.set('www.apps.example.test', 'exact');
   index.set('*.apps.example.test', 'alias wildcard');
-  assert.deepEqual(
-    [...index.candidates('www.apps.example.test')].map(({ entry }) => entry),
-    ['exact', 'alias wildcard', 'wildcard', 'wildcard'],
-  );
+  const offered: string[] = [];
+  const refuse = ({ entry }: { entry: string }) => {
+    offered.push(entry);
+    return null;
+  };
+  assert.equal(index.find('www.apps.example.test', refuse), null);
+  assert.deepEqual(offered, ['exact', 'alias wildcard', 'wildcard', 'wildcard']);
 });
 
 test('without a platform certificate unknown names have no candidate', () => {

@@ -135,8 +135,15 @@ function tlsOptions(host: string, port: number, tls: ClientTls) {
   };
 }
 
+/** More than this unread, and the client stops reading. */
+const UNREAD_LIMIT_BYTES = 65_536;
+
 function wrap(socket: Socket | TLSSocket, timeoutMs: number): RawClient {
   let buffer: Buffer = Buffer.alloc(0);
+  /** Came after `buffer`; joined to it only when somebody looks. */
+  let fresh: Buffer[] = [];
+  let length = 0;
+  let reading = false;
   let ended = false;
   let failure: Error | null = null;
   let wake = () => {};
@@ -149,7 +156,10 @@ function wrap(socket: Socket | TLSSocket, timeoutMs: number): RawClient {
     });
   });
   socket.on('data', (chunk: Buffer) => {
-    buffer = Buffer.concat([buffer, chunk]);
+    fresh.push(chunk);
+    length += chunk.length;
+    // A client that nobody reads from does not read: back-pressure reaches the server.
+    if (!reading && length > UNREAD_LIMIT_BYTES) socket.pause();
     wake();
   });
   socket.on('end', () => {
@@ -160,37 +170,48 @@ function wrap(socket: Socket | TLSSocket, timeoutMs: number): RawClient {
     failure = error;
   });
 
+  function all(): Buffer {
+    if (fresh.length > 0) buffer = Buffer.concat([buffer, ...fresh]);
+    fresh = [];
+    return buffer;
+  }
   /** Waits for more bytes; false when there will be none. */
   async function more(): Promise<boolean> {
-    const had = buffer.length;
-    while (buffer.length === had && !ended) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = await Promise.race([
-        new Promise<boolean>((resolve) => {
-          wake = () => resolve(false);
-        }),
-        new Promise<boolean>((resolve) => {
-          timer = setTimeout(() => resolve(true), timeoutMs);
-        }),
-      ]);
-      clearTimeout(timer);
-      if (late) throw new Error(`nothing came for ${timeoutMs} ms; unread: ${show(buffer)}`);
+    const had = length;
+    reading = true;
+    socket.resume();
+    try {
+      while (length === had && !ended) {
+        let timer: NodeJS.Timeout | undefined;
+        const late = await Promise.race([
+          new Promise<boolean>((resolve) => {
+            wake = () => resolve(false);
+          }),
+          new Promise<boolean>((resolve) => {
+            timer = setTimeout(() => resolve(true), timeoutMs);
+          }),
+        ]);
+        clearTimeout(timer);
+        if (late) throw new Error(`nothing came for ${timeoutMs} ms; unread: ${show(all())}`);
+      }
+    } finally {
+      reading = false;
     }
-    return buffer.length > had;
+    return length > had;
   }
-  function take(length: number): Buffer {
-    const taken = buffer.subarray(0, length);
-    buffer = buffer.subarray(length);
+  function take(size: number): Buffer {
+    const taken = all().subarray(0, size);
+    buffer = buffer.subarray(size);
+    length -= taken.length;
     return taken;
   }
-  async function exactly(length: number): Promise<Buffer> {
-    while (buffer.length < length)
-      if (!(await more())) throw short(`wanted ${length} bytes, got ${buffer.length}`);
-    return take(length);
+  async function exactly(size: number): Promise<Buffer> {
+    while (length < size) if (!(await more())) throw short(`wanted ${size} bytes, got ${length}`);
+    return take(size);
   }
   async function until(text: string): Promise<Buffer> {
     for (;;) {
-      const at = buffer.indexOf(text);
+      const at = all().indexOf(text);
       if (at >= 0) return take(at + text.length);
       if (!(await more())) throw short(`wanted ${JSON.stringify(text)}, unread: ${show(buffer)}`);
     }
@@ -229,7 +250,7 @@ function wrap(socket: Socket | TLSSocket, timeoutMs: number): RawClient {
     if (lengths.length > 1) throw new Error('repeated Content-Length');
     if (lengths.length === 1) return { ...none, body: await exactly(Number(lengths[0])) };
     while (await more());
-    return { ...none, body: take(buffer.length) };
+    return { ...none, body: take(length) };
   }
   async function chunks() {
     const parts: Buffer[] = [];
@@ -260,9 +281,9 @@ function wrap(socket: Socket | TLSSocket, timeoutMs: number): RawClient {
         socket.write(bytes, (error) => (error ? reject(error) : resolve()));
       }),
     readResponse: (options) => inTurn(() => response(options?.method ?? 'GET')),
-    readBytes: (length) => inTurn(() => exactly(length)),
+    readBytes: (size) => inTurn(() => exactly(size)),
     readUntil: (text) => inTurn(() => until(text)),
-    pending: () => buffer,
+    pending: all,
     closed,
     get ended() {
       return ended;

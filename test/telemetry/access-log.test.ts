@@ -161,7 +161,8 @@ describe('access log', () => {
       }
       accessLog.flush();
       await accessLog.close();
-      process.stderr.write('dropped ' + (accessLog.dropped() > 0));`,
+      process.stderr.write('dropped ' + (accessLog.dropped() > 0));
+      process.exit(0);`,
       'pipe',
     );
     let said = '';

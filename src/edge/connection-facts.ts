@@ -1,0 +1,23 @@
+/** What is known of a connection from its sockets, before a byte of HTTP. */
+import type { Socket } from 'node:net';
+import type { Config } from '../config/schema.ts';
+import { plainAddress, type Trust, trustOf } from '../http/trusted-proxies.ts';
+
+/** What a listener knows of a connection. */
+export interface ConnectionFacts {
+  readonly scheme: 'http' | 'https';
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  /** Port that clients see. */
+  readonly port: number;
+}
+
+/** Facts of an accepted socket; `port` is what clients see. */
+export function factsOf(socket: Socket, scheme: 'http' | 'https', port: number): ConnectionFacts {
+  return { scheme, port, peerAddress: plainAddress(socket.remoteAddress), peerPort: socket.remotePort ?? 0 };
+}
+
+/** Which peers' forwarding fields are believed, by the configuration. */
+export function trustFrom(http: Config['http']): Trust {
+  return trustOf(http.trustedProxies);
+}
