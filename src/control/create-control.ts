@@ -3,9 +3,7 @@
  * time, in order; nothing is acked before it is durable, nothing is published before it is durable.
  */
 import type { Config } from '../config/schema.ts';
-import { judgeCertificate } from '../pem/judge.ts';
 import type { KeepAwake } from '../probes/keep-awake.ts';
-import { readEvent } from '../spi/decode.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { Delivery, DeliverySink } from '../stomp/delivery.ts';
 import type { QuarantineEntry, Store } from '../store/types.ts';
@@ -18,6 +16,7 @@ import { certificatesOf, createBatch, projectSafely } from './batch.ts';
 import { createBreather } from './breather.ts';
 import { createCommitter } from './commit-forever.ts';
 import { createControlMetrics } from './control-metrics.ts';
+import { createCostly } from './costly.ts';
 import { type Handled, handleDelivery, type Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
 import { createPublisher, type Publish } from './publisher.ts';
@@ -68,12 +67,13 @@ export function createControl(options: ControlOptions): Control {
   const now = options.now ?? Date.now;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const costly = createCostly(config.events, log);
   const tools: Tools = {
     policy,
     log,
     maxBodyBytes: config.events.maxBodyBytes,
-    readEvent: options.readEvent ?? ((body) => readEvent(body, config.events)),
-    judge: options.judge ?? judgeCertificate,
+    readEvent: options.readEvent ?? costly.read,
+    judge: options.judge ?? costly.judge,
   };
   const batchTools = { policy, store, log };
   const breathe = createBreather(sliceMs);
@@ -236,6 +236,7 @@ export function createControl(options: ControlOptions): Control {
       stopping.abort();
       waiting = [];
       if (running !== null) await running;
+      await costly.stop();
       // The timer is given up as soon as the data plane has answered.
       const waited = new AbortController();
       await Promise.race([publisher.settled(), pause(maxStopWaitMs, waited.signal)]);

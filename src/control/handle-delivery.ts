@@ -18,8 +18,8 @@ export interface Tools {
   readonly log: Log;
   /** Longest part of a body that is kept in quarantine. */
   readonly maxBodyBytes: number;
-  readonly readEvent: (body: Buffer) => Decoded;
-  /** May be asynchronous: a pass phrase can cost half a second of CPU, which another thread may take some day. */
+  /** Both may be asynchronous: what can be made costly is done in another thread (costly.ts). */
+  readonly readEvent: (body: Buffer) => Decoded | Promise<Decoded>;
   readonly judge: (submission: Submission) => Judged | Promise<Judged>;
 }
 
@@ -51,7 +51,8 @@ export async function handleDelivery(
 ): Promise<Handled> {
   let decoded: Decoded | null = null;
   try {
-    decoded = tools.readEvent(delivery.body);
+    const read = tools.readEvent(delivery.body);
+    decoded = read instanceof Promise ? await read : read;
     switch (decoded.kind) {
       case 'ignored':
         return { ...nothing(state), told: told(decoded.action, null, 'ignored') };

@@ -1,4 +1,7 @@
-/** One request on the second engine, from Node's parsed message to the recorded context. The same walk as the native engine's. */
+/**
+ * One request on the second engine, from Node's parsed message to the recorded context. The same walk as the native engine's,
+ * in one file because its steps share one request's variables.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';

@@ -13,6 +13,7 @@ import { trustOf } from '../../src/http/trusted-proxies.ts';
 import type { AppRoute, HostKind, PublishedEndpoint } from '../../src/table/routing-table.ts';
 import type { RequestContext } from '../../src/telemetry/request-context.ts';
 import type { UpstreamFailure } from '../../src/upstream/failure.ts';
+import { type Echo, startGear, startRawGear } from '../support/gear.ts';
 
 export const host = 'demo-ns.apps.test';
 
@@ -118,3 +119,21 @@ export async function startScene(
   });
   return Object.assign(scene, { port: (server.address() as AddressInfo).port });
 }
+
+export async function gearFor(t: TestContext, options: Parameters<typeof startGear>[0] = {}) {
+  const gear = await startGear(options);
+  t.after(() => gear.stop());
+  return gear;
+}
+export async function rawGearFor(t: TestContext, script: Parameters<typeof startRawGear>[0]) {
+  const gear = await startRawGear(script);
+  t.after(() => gear.stop());
+  return gear;
+}
+/** A port that nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const gear = await startGear();
+  await gear.stop();
+  return gear.port;
+}
+export const echoOf = (body: Buffer) => JSON.parse(body.toString()) as Echo;

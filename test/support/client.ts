@@ -37,7 +37,7 @@ export interface RawClient {
   readUntil(text: string): Promise<Buffer>;
   /** Bytes that came and were not read yet. */
   pending(): Buffer;
-  /** Resolves once the connection is closed (our side ends by itself when the peer's does); `error` says how when it was not orderly. */
+  /** Resolves once the connection is closed (our side ends by itself when the peer's does, unless more than 64 KiB are unread); `error` says how when it was not orderly. */
   readonly closed: Promise<{ readonly error: Error | null }>;
   /** The peer has ended its side. */
   readonly ended: boolean;
