@@ -28,6 +28,8 @@ async function startConfigured(file: string): Promise<Headgear> {
   const loaded = loadConfig(file, process.env);
   if (!loaded.ok) throw new ConfigError(file, loaded.problems);
   const headgear = await startHeadgear(loaded.config, file);
+  // For as long as the process lives: what rotates logs says so with SIGHUP.
+  process.on('SIGHUP', headgear.reopenLogs);
   for (const { path, message } of loaded.warnings) headgear.log.warn('configuration', { path, message });
   headgear.log.info('ready', { ...headgear.addresses });
   return headgear;

@@ -115,7 +115,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node-forge': ['pem/'],
   pino: ['telemetry/log.ts'],
   'prom-client': ['telemetry/metrics.ts'],
-  'sonic-boom': ['telemetry/line-sink.ts'],
+  'sonic-boom': ['telemetry/file-sink.ts'],
   stompit: ['stomp/'],
   zod: ['config/'],
 };

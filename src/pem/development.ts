@@ -1,5 +1,5 @@
 /** Certificates for development, the sample and the tests: a CA of one's own and leaves under it. Never for production. */
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import forge from 'node-forge';
 
@@ -21,12 +21,12 @@ const DAY_MS = 86_400_000;
 /** Clocks of clients in a laboratory are seldom right. */
 const BACKDATED_MS = 3_600_000;
 
-/** A self-signed CA, RSA-2048. It may sign leaves only, no further CAs. */
+/** A self-signed CA, of a new RSA-2048 key unless an RSA key is given. It may sign leaves only, no further CAs. */
 export function makeDevelopmentCa(
-  options: { commonName?: string; days?: number; now?: number } = {},
+  options: { commonName?: string; days?: number; now?: number; privateKeyPem?: string } = {},
 ): DevelopmentCa {
   const { commonName = 'Headgear development CA', days = 3650, now = Date.now() } = options;
-  const keys = makeKeys();
+  const keys = keysOf(options.privateKeyPem);
   const certificate = blankCertificate(keys.publicKeyPem, now - BACKDATED_MS, now + days * DAY_MS);
   const subject = [{ name: 'commonName', value: commonName }];
   certificate.setSubject(subject);
@@ -42,19 +42,20 @@ export function makeDevelopmentCa(
 
 /**
  * A server certificate for `names` (DNS names, wildcards, IP addresses; the first is the common name). `now` is the beginning of its
- * validity less an hour, in epoch milliseconds. Throws when `names` is empty or the CA cannot be read.
+ * validity less an hour, in epoch milliseconds. A new RSA-2048 key unless an RSA key is given. Throws when `names` is empty or the CA cannot be read.
  */
 export function issueCertificate(options: {
   ca: DevelopmentCa;
   names: readonly string[];
   days?: number;
   now?: number;
+  privateKeyPem?: string;
 }): IssuedCertificate {
   const { ca, names, days = 825, now = Date.now() } = options;
   const [commonName] = names;
   if (commonName === undefined) throw new TypeError('a certificate needs at least one name');
   const issuer = forge.pki.certificateFromPem(ca.certificatePem);
-  const keys = makeKeys();
+  const keys = keysOf(options.privateKeyPem);
   const certificate = blankCertificate(keys.publicKeyPem, now - BACKDATED_MS, now + days * DAY_MS);
   certificate.setSubject([{ name: 'commonName', value: commonName }]);
   certificate.setIssuer(issuer.subject.attributes);
@@ -81,14 +82,16 @@ export function issueCertificate(options: {
   };
 }
 
-/** Node makes the keys: forge would take seconds of plain JavaScript for each. */
-function makeKeys(): { publicKeyPem: string; privateKeyPem: string } {
-  const pair = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  });
-  return { publicKeyPem: pair.publicKey, privateKeyPem: pair.privateKey };
+/** The key that was given, or a new one. Node makes it: forge would take seconds of plain JavaScript. */
+function keysOf(given: string | undefined): { publicKeyPem: string; privateKeyPem: string } {
+  const privateKey =
+    given === undefined
+      ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+      : createPrivateKey(given);
+  return {
+    publicKeyPem: String(createPublicKey(privateKey).export({ type: 'spki', format: 'pem' })),
+    privateKeyPem: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+  };
 }
 
 function blankCertificate(publicKeyPem: string, from: number, to: number): forge.pki.Certificate {

@@ -1,15 +1,13 @@
 /** One certificate and key, judged before they may replace a good one (domain.md 10, scenarios 39, 40 and 43). Pure; never throws. */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { readPemBlocks, toPem } from './blocks.ts';
-import { readElement, sequenceOf, TAG_OID } from './der.ts';
+import { toPem } from './blocks.ts';
+import { namesItsCurve, noCertificate, readChain, weakSignatureIn } from './chain.ts';
 import { covers, MAX_NAMES_KEPT, namesOf } from './names.ts';
 import { readPrivateKey, type UsableKey } from './private-key.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { Judged } from './types.ts';
 
-const MAX_CERTIFICATE_PEM_CHARS = 128 * 1024;
-const MAX_CHAIN_CERTIFICATES = 10;
 const MAX_ISSUER_CHARS = 256;
 
 export interface Submission {
@@ -51,6 +49,8 @@ function judge({ certificatePem, privateKeyPem, passPhrase, alias, now }: Submis
       'the certificate spells its curve out instead of naming it; clients refuse that',
     );
   }
+  const weak = weakSignatureIn(chain.certificates);
+  if (weak !== null) return weak;
 
   const notBefore = Date.parse(leaf.validFrom);
   const notAfter = Date.parse(leaf.validTo);
@@ -85,48 +85,6 @@ function judge({ certificatePem, privateKeyPem, passPhrase, alias, now }: Submis
   };
 }
 
-/** RFC 5480 section 2.1.1 wants a curve by name; OpenSSL would serve one spelled out (and take a look-alike for P-256). */
-function namesItsCurve(leaf: X509Certificate): boolean {
-  const spki = leaf.publicKey.export({ type: 'spki', format: 'der' });
-  const [algorithm] = sequenceOf(spki, readElement(spki, 0, spki.length)) ?? [];
-  return sequenceOf(spki, algorithm)?.[1]?.tag === TAG_OID;
-}
-
-const noCertificate = refuse('PEM_CERTIFICATE_MISSING', 'no certificate in PEM form was found');
-
-function readChain(
-  pem: string,
-): { readonly ok: true; readonly certificates: readonly X509Certificate[] } | Refusal {
-  if (pem.length > MAX_CERTIFICATE_PEM_CHARS) return refuse('PEM_TOO_LARGE', 'the certificate is too large');
-  const read = readPemBlocks(pem, 'certificate');
-  if (!read.ok) return read;
-  // Combined files also hold the key, DH parameters and the like: not our business here.
-  const blocks = read.blocks.filter(({ label }) => label === 'CERTIFICATE' || label === 'X509 CERTIFICATE');
-  if (blocks.length === 0) return noCertificate;
-  if (blocks.length > MAX_CHAIN_CERTIFICATES + 1) {
-    return refuse('PEM_CHAIN_TOO_LONG', `more than ${MAX_CHAIN_CERTIFICATES} chain certificates`);
-  }
-  const certificates: X509Certificate[] = [];
-  for (const [index, { der }] of blocks.entries()) {
-    const certificate = parseCertificate(der);
-    if (certificate === null) {
-      return refuse('PEM_CERTIFICATE_MALFORMED', `certificate ${index + 1} of the chain cannot be read`);
-    }
-    certificates.push(certificate);
-  }
-  return { ok: true, certificates };
-}
-
-function parseCertificate(der: Buffer): X509Certificate | null {
-  try {
-    const certificate = new X509Certificate(der);
-    // Bytes after the certificate are dropped by OpenSSL without a word; here they are a fault.
-    return certificate.raw.length === der.length ? certificate : null;
-  } catch {
-    return null;
-  }
-}
-
 function mismatch(certificates: readonly X509Certificate[], key: UsableKey): Refusal {
   const place = certificates.findIndex((certificate) => certificate.checkPrivateKey(key.key));
   if (place < 0) return refuse('PEM_KEY_MISMATCH', 'the private key does not belong to the certificate');
@@ -136,7 +94,7 @@ function mismatch(certificates: readonly X509Certificate[], key: UsableKey): Ref
   );
 }
 
-/** The proof of the pudding: what OpenSSL will not take (a SHA-1 or MD5 signature, say) is refused now rather than at each handshake. */
+/** The proof of the pudding: what OpenSSL will not take is refused now rather than at each handshake. */
 function objectionOfOpenSsl(chainPem: string, keyPem: string): Refusal | null {
   try {
     createSecureContext({ cert: chainPem, key: keyPem, ca: [] });

@@ -54,7 +54,7 @@ test('every problem is told at once, each with its key, and good certificates ar
       ciphers: 'NO-SUCH-CIPHER',
       certificates: [
         { certFile: join(folder, 'missing.crt'), keyFile: folder },
-        { certFile, keyFile: file('other.key', pemFixture('rsa.key')) },
+        { certFile, keyFile: file('other.key', pemFixture('leaf-2.key')) },
         { certFile, keyFile, passPhraseFile: file('huge.pass', 'x'.repeat(300_000)) },
         { certFile, keyFile },
       ],

@@ -1,4 +1,4 @@
-/** Certificates for tests, made once a process and kept: RSA keys take some 100 ms each. */
+/** Certificates for tests, made once a process and kept. Their keys come from test/fixtures/pem: a new one takes up to a second. */
 import { readFileSync } from 'node:fs';
 import {
   type DevelopmentCa,
@@ -15,16 +15,20 @@ let ca: DevelopmentCa | undefined;
 
 /** The CA that every test certificate is under. */
 export function testCa(): DevelopmentCa {
-  ca ??= makeDevelopmentCa({ commonName: 'Headgear test CA' });
+  ca ??= makeDevelopmentCa({ commonName: 'Headgear test CA', privateKeyPem: pemFixture('rsa.key') });
   return ca;
 }
 
-/** A certificate for `names`; the same one for the same names and `edition`. */
+/** A certificate for `names`; the same one for the same names and `edition`. Odd and even editions have different keys. */
 export function testCertificate(names: readonly string[], edition = 1): IssuedCertificate {
   const key = `${names.join(' ')} ${edition}`;
   let certificate = issued.get(key);
   if (certificate === undefined) {
-    certificate = issueCertificate({ ca: testCa(), names });
+    certificate = issueCertificate({
+      ca: testCa(),
+      names,
+      privateKeyPem: pemFixture(`leaf-${edition % 2 === 0 ? 2 : 1}.key`),
+    });
     issued.set(key, certificate);
   }
   return certificate;

@@ -1,6 +1,5 @@
 /** A data plane under test, without the control plane: routes are given as they would be published. */
 import type { AddressInfo } from 'node:net';
-import { loadPlatformCertificates } from '../../src/certificates/load-platform.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { createPlane, type Plane } from '../../src/plane/create-plane.ts';
 import type {
@@ -10,6 +9,7 @@ import type {
   PublishedEndpoint,
 } from '../../src/table/routing-table.ts';
 import type { RequestContext } from '../../src/telemetry/request-context.ts';
+import { publishedCertificate } from './certificates.ts';
 import { memoryLog, memoryMetrics } from './memory-telemetry.ts';
 
 export const HOST = 'app-ns.apps.example.test';
@@ -47,9 +47,12 @@ type Overrides = {
   readonly [K in 'http' | 'upstream' | 'tls']?: Partial<Config[K]>;
 };
 
-/** Starts on free ports. `https` listens when `tls.certificates` names one. */
-export async function startDataPlane(overrides: Overrides = {}): Promise<DataPlane> {
-  const https = (overrides.tls?.certificates ?? []).length > 0 ? [{ host: '127.0.0.1', port: 0 }] : [];
+/** Starts on free ports. HTTPS listens when there is a platform certificate: one for each of `platformNames`. */
+export async function startDataPlane(
+  overrides: Overrides = {},
+  platformNames: readonly string[] = [],
+): Promise<DataPlane> {
+  const https = platformNames.length > 0 ? [{ host: '127.0.0.1', port: 0 }] : [];
   const config = configSchema.parse({
     cloudDomain: 'apps.example.test',
     listeners: { http: [{ host: '127.0.0.1', port: 0 }], https },
@@ -58,7 +61,11 @@ export async function startDataPlane(overrides: Overrides = {}): Promise<DataPla
   const finished: RequestContext[] = [];
   const plane = createPlane({
     config,
-    platformCertificates: loadPlatformCertificates(config.tls).certificates,
+    platformCertificates: platformNames.map((name) => ({
+      ...publishedCertificate([name]),
+      warnings: [],
+      origin: 'test',
+    })),
     log: memoryLog(),
     metrics: memoryMetrics(),
     record: (context) => void finished.push(context),

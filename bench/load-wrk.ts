@@ -1,0 +1,56 @@
+/** Load by wrk, where it is installed: so cheap itself that the proxy is what is busy. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { findPart } from '../test/support/parts.ts';
+import { onCpu } from './cpu.ts';
+import type { Loader, LoadResult } from './load.ts';
+
+const SPARE_MS = 30_000;
+const MS_PER_UNIT: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000 };
+
+/** wrk as a loader, or what has to be installed. It measures whole seconds, one at least. */
+export function findWrk(): Loader | { readonly missing: string } {
+  const part = findPart('wrk');
+  if ('missing' in part) return part;
+  return {
+    name: 'wrk',
+    title: 'wrk, one thread',
+    async run({ url, host, connections, seconds }) {
+      const whole = Math.max(1, Math.round(seconds));
+      const { command, args } = onCpu('rest', part.path, [
+        '-t1',
+        `-c${connections}`,
+        `-d${whole}s`,
+        '--latency',
+        '-H',
+        `Host: ${host}`,
+        '-H',
+        'User-Agent: headgear-bench',
+        url,
+      ]);
+      const { stdout } = await promisify(execFile)(command, args, { timeout: whole * 1_000 + SPARE_MS });
+      return readWrk(stdout);
+    },
+  };
+}
+
+/** Reads what wrk prints with `--latency`. Throws when it is something else. */
+export function readWrk(text: string): LoadResult {
+  const total = /(\d+) requests in ([\d.]+)(us|ms|s|m)\b/.exec(text);
+  const p99 = /99%\s+([\d.]+)(us|ms|s|m)\b/.exec(text);
+  if (total === null || p99 === null) throw new Error(`wrk said: ${text}`);
+  const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text);
+  const broken = errors === null ? 0 : errors.slice(1).reduce((sum, count) => sum + Number(count), 0);
+  const others = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
+  const requests = Number(total[1]) - others;
+  return {
+    requests,
+    requestsPerSecond: (requests / milliseconds(total)) * 1_000,
+    p99Ms: milliseconds(p99, 1),
+    failed: broken + others,
+  };
+}
+
+function milliseconds(match: RegExpExecArray, valueAt = 2): number {
+  return Number(match[valueAt]) * (MS_PER_UNIT[match[valueAt + 1] ?? ''] ?? Number.NaN);
+}

@@ -1,0 +1,67 @@
+/** `npm run bench`: the hop bench, or single benches by name. */
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { type HopArguments, helpText, readBenchArguments } from './arguments.ts';
+import { runHop } from './hop.ts';
+import { formatReport, summarize } from './report.ts';
+
+interface NamedBench {
+  readonly summary: string;
+  readonly load: () => Promise<{ run(): Promise<unknown> }>;
+}
+
+const NAMED: Readonly<Record<string, NamedBench>> = {
+  'access-log': { summary: 'cost of a line of the access log', load: () => import('./access-log.ts') },
+  'spi-read': { summary: 'event bodies read a second', load: () => import('./spi-read.ts') },
+  'store-commit': { summary: 'synced commits a second, recovery', load: () => import('./store-commit.ts') },
+  'table-update': { summary: 'cost of one change by table size', load: () => import('./table-update.ts') },
+  'tls-handshake': {
+    summary: 'full handshakes against a plain TLS server',
+    load: () => import('./tls-handshake.ts'),
+  },
+};
+
+async function main(): Promise<number> {
+  const args = readBenchArguments(process.argv.slice(2), Object.keys(NAMED));
+  switch (args.kind) {
+    case 'help':
+      process.stdout.write(helpText(Object.entries(NAMED).map(([name, { summary }]) => [name, summary])));
+      return 0;
+    case 'wrong':
+      process.stderr.write(`bench: ${args.reason}\nnpm run bench -- --help says what there is\n`);
+      return 64;
+    case 'named':
+      for (const name of args.names) await (await NAMED[name]?.load())?.run();
+      return 0;
+    case 'hop':
+      return await hop(args);
+  }
+}
+
+async function hop(args: HopArguments): Promise<number> {
+  const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
+  const loadBefore = loadavg()[0] ?? 0;
+  const { samples, titles, missing } = await runHop({ ...args, say });
+  const rows = summarize(samples);
+  const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, load average ${loadBefore.toFixed(1)} before and ${(loadavg()[0] ?? 0).toFixed(1)} after`;
+  if (args.json !== null) {
+    writeFileSync(args.json, `${JSON.stringify({ machine, titles, missing, rows, samples }, null, 2)}\n`);
+  }
+  process.stdout.write(
+    `\n${formatReport(rows, args.connections)}\n` +
+      `${args.rounds} interleaved rounds of ${args.seconds} s. CPU is the proxy's user and system time; ratios are medians over the rounds.\n` +
+      `${machine}\n${titles.join('; ')}\n` +
+      missing.map((sentence) => `left out: ${sentence}\n`).join(''),
+  );
+  return 0;
+}
+
+// A signal has to take the way of an error, so that children end and files go.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);
