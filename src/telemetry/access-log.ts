@@ -1,6 +1,6 @@
 /** The access log: lines are gathered in memory and written in the background, in pieces of some KiB. */
 import { accessLine } from './access-line.ts';
-import { openLineSink } from './line-sink.ts';
+import { openLineSink } from './open-line-sink.ts';
 import type { RequestContext } from './request-context.ts';
 import type { Log } from './types.ts';
 

@@ -1,7 +1,4 @@
-/** Where lines of a log go: a file, stdout or stderr. Never blocks, never throws, never grows without bound. */
-import { fstatSync } from 'node:fs';
-import { openFileSink } from './file-sink.ts';
-import { openStreamSink } from './stream-sink.ts';
+/** What a sink of log lines is, whatever takes them: it never blocks, never throws, never grows without bound. */
 
 export interface LineSink {
   /** Hands over `lines` whole lines, each ending in a line feed. */
@@ -26,21 +23,4 @@ export interface LineSinkOptions {
   readonly maxBufferedBytes: number;
   /** Told of trouble, at most once a minute. */
   readonly onTrouble: (reason: string) => void;
-}
-
-/** Opens `target`: a path, `stdout` or `stderr`. */
-export function openLineSink(target: string, options: LineSinkOptions): LineSink {
-  if (target !== 'stdout' && target !== 'stderr') return openFileSink(target, options);
-  const fd = target === 'stdout' ? 1 : 2;
-  // Where they lead to a file, node's own streams write to it synchronously: a slow disk would hold up every request.
-  if (isFile(fd)) return openFileSink(fd, options);
-  return openStreamSink(target === 'stdout' ? process.stdout : process.stderr, options);
-}
-
-function isFile(fd: number): boolean {
-  try {
-    return fstatSync(fd).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,7 @@
 /** The structured log: JSON lines by pino (owned here). */
 import { pino } from 'pino';
-import { type LineSink, openLineSink } from './line-sink.ts';
+import type { LineSink } from './line-sink.ts';
+import { openLineSink } from './open-line-sink.ts';
 import type { Log, LogFields } from './types.ts';
 
 /** `file`: a path, or `stderr`. */
