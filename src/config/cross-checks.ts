@@ -19,7 +19,7 @@ export function crossProblems(config: Config): CrossProblems {
   const refuse: Say = (path, message) => problems.push({ path, message });
   const warn: Say = (path, message) => warnings.push({ path, message });
 
-  checkNames(config, refuse);
+  checkNames(config, warn);
   checkListeners(config, refuse, warn);
   if (config.bus !== undefined) checkBus(config.bus, refuse, warn);
   if (config.intake !== undefined) checkIntake(config.intake, refuse, warn);
@@ -31,12 +31,9 @@ export function crossProblems(config: Config): CrossProblems {
   return { problems, warnings };
 }
 
-function checkNames(config: Config, refuse: Say): void {
+function checkNames(config: Config, warn: Say): void {
   if (config.names.haPrefix === '' && config.names.haSuffix === '') {
-    refuse(
-      'names',
-      'haPrefix and haSuffix are both empty: the ha- name of an application would be its plain name',
-    );
+    warn('names', 'haPrefix and haSuffix are both empty: the ha- name of an application is its plain name');
   }
 }
 
@@ -139,12 +136,10 @@ function checkPasscode(path: 'bus' | 'intake', keys: BusConfig | IntakeConfig, r
 }
 
 function checkAddresses(config: Config, refuse: Say): void {
-  for (const [n, cidr] of config.http.trustedProxies.entries()) {
-    if (!isCidr(cidr)) {
-      refuse(
-        `http.trustedProxies[${n}]`,
-        `must be an address or a network such as 10.0.0.0/8, not ${JSON.stringify(cidr)}`,
-      );
+  checkCidrs(config.http.trustedProxies, 'http.trustedProxies', refuse);
+  for (const scheme of ['http', 'https'] as const) {
+    for (const [n, { proxyProtocolFrom }] of config.listeners[scheme].entries()) {
+      checkCidrs(proxyProtocolFrom, `listeners.${scheme}[${n}].proxyProtocolFrom`, refuse);
     }
   }
   for (const [from, to] of Object.entries(config.endpoints.addressMap)) {
@@ -159,6 +154,17 @@ function checkApplications(config: Config, refuse: Say): void {
       refuse(
         `nodeFrontend.applications[${JSON.stringify(key)}]`,
         'must be written namespace/app, in lower case',
+      );
+    }
+  }
+}
+
+function checkCidrs(cidrs: readonly string[], path: string, refuse: Say): void {
+  for (const [n, cidr] of cidrs.entries()) {
+    if (!isCidr(cidr)) {
+      refuse(
+        `${path}[${n}]`,
+        `must be an address or a network such as 10.0.0.0/8, not ${JSON.stringify(cidr)}`,
       );
     }
   }

@@ -14,6 +14,8 @@ const listener = z.strictObject({
   host: z.string().default('::'),
   port,
   advertisedPort: port.optional(),
+  /** CIDRs of load balancers in front of us that begin each connection with a PROXY header (version 1 or 2); they must. */
+  proxyProtocolFrom: z.array(z.string()).default([]),
 });
 
 const tlsClient = z.strictObject({

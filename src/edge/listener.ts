@@ -1,6 +1,9 @@
 /** A listening socket: binds, counts, refuses above the limit. What a connection means is the caller's affair. */
 import net from 'node:net';
 import type { ListenerConfig } from '../config/schema.ts';
+import { trustOf } from '../http/trusted-proxies.ts';
+import { acceptProxied } from './accept-proxied.ts';
+import { type ConnectionFacts, factsOf } from './connection-facts.ts';
 
 const BACKLOG = 4_096;
 
@@ -13,17 +16,37 @@ export interface Listener {
 export interface ListenOptions {
   /** Open connections, from which on new ones are refused at once. */
   readonly maxConnections: number;
-  onConnection(socket: net.Socket, advertisedPort: number): void;
+  onConnection(socket: net.Socket, facts: ConnectionFacts): void;
+  /** A peer that must send a PROXY header did not, or sent a malformed one. */
+  onProxyHeaderFailure(reason: string): void;
   /** Accepting failed (file descriptors, memory); the listener goes on. */
   onError(error: Error): void;
 }
 
 /** Binds; rejects with the system's error (EADDRINUSE, EACCES) when it cannot. `::` falls back to `0.0.0.0` where IPv6 is off. */
-export async function startListener(config: ListenerConfig, options: ListenOptions): Promise<Listener> {
+export async function startListener(
+  config: ListenerConfig,
+  scheme: 'http' | 'https',
+  options: ListenOptions,
+): Promise<Listener> {
   let advertisedPort = config.advertisedPort ?? config.port;
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-    options.onConnection(socket, advertisedPort),
-  );
+  const sendsProxyHeader = trustOf(config.proxyProtocolFrom);
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const facts = factsOf(socket, scheme, advertisedPort);
+    if (!sendsProxyHeader(facts.peerAddress)) {
+      options.onConnection(socket, facts);
+      return;
+    }
+    acceptProxied(
+      socket,
+      (source) =>
+        options.onConnection(
+          socket,
+          source === null ? facts : { ...facts, peerAddress: source.address, peerPort: source.port },
+        ),
+      options.onProxyHeaderFailure,
+    );
+  });
   server.maxConnections = options.maxConnections;
   try {
     await bind(server, config.host, config.port);

@@ -8,7 +8,7 @@ import { pickLeastLoaded } from '../balancer/pick.ts';
 import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
 import type { PlatformCertificate } from '../certificates/load-platform.ts';
 import type { Config } from '../config/schema.ts';
-import { factsOf, trustFrom } from '../edge/connection-facts.ts';
+import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
 import type { LiveConnection, Serving } from '../edge/serving.ts';
@@ -106,14 +106,15 @@ export function createPlane(options: PlaneOptions): Plane {
   const handshakeFailures = metrics.counter('tls_handshake_failures_total', 'TLS handshakes that failed', [
     'code',
   ]);
+  const proxyHeaderFailures = metrics.counter(
+    'proxy_header_failures_total',
+    'Connections without the PROXY header that they must send',
+  );
   const tlsOptions = {
     contextFor: certificates.contextFor,
     handshakeTimeoutMs: config.tls.handshakeTimeoutMs,
   };
-  const onHttp = (socket: net.Socket, port: number): void =>
-    handler.handle(socket, factsOf(socket, 'http', port));
-  const onHttps = (socket: net.Socket, port: number): void => {
-    const facts = factsOf(socket, 'https', port);
+  const onHttps = (socket: net.Socket, facts: ConnectionFacts): void => {
     acceptTls(
       socket,
       tlsOptions,
@@ -124,12 +125,13 @@ export function createPlane(options: PlaneOptions): Plane {
 
   const open = async (
     scheme: 'http' | 'https',
-    onConnection: (socket: net.Socket, port: number) => void,
+    onConnection: (socket: net.Socket, facts: ConnectionFacts) => void,
   ): Promise<void> => {
     for (const listenerConfig of config.listeners[scheme]) {
-      const listener = await startListener(listenerConfig, {
+      const listener = await startListener(listenerConfig, scheme, {
         maxConnections: config.http.maxConnections,
         onConnection,
+        onProxyHeaderFailure: () => proxyHeaderFailures.inc(),
         onError: (error) =>
           log.error('a listener has trouble accepting connections', { scheme, error: error.message }),
       });
@@ -143,7 +145,7 @@ export function createPlane(options: PlaneOptions): Plane {
     http: bound.http,
     https: bound.https,
     async listen() {
-      await open('http', onHttp);
+      await open('http', handler.handle);
       await open('https', onHttps);
     },
     async apply(changes) {

@@ -51,12 +51,20 @@ export async function connectRaw(options: {
   readonly port: number;
   readonly host?: string;
   readonly tls?: ClientTls;
+  /** Bytes before TLS starts: a PROXY header. */
+  readonly preface?: Uint8Array;
   readonly timeoutMs?: number;
 }): Promise<RawClient> {
   const host = options.host ?? '127.0.0.1';
+  const plain =
+    options.tls === undefined || options.preface !== undefined ? connect({ host, port: options.port }) : null;
+  if (options.preface !== undefined) plain?.write(options.preface);
   const socket = options.tls
-    ? tlsConnect(tlsOptions(host, options.port, options.tls))
-    : connect({ host, port: options.port });
+    ? tlsConnect({
+        ...tlsOptions(host, options.port, options.tls),
+        ...(plain === null ? {} : { socket: plain }),
+      })
+    : (plain as Socket);
   socket.setNoDelay(true);
   await once(socket, options.tls ? 'secureConnect' : 'connect');
   return wrap(socket, options.timeoutMs ?? 10_000);

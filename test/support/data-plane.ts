@@ -51,11 +51,12 @@ type Overrides = {
 export async function startDataPlane(
   overrides: Overrides = {},
   platformNames: readonly string[] = [],
+  proxyProtocolFrom: readonly string[] = [],
 ): Promise<DataPlane> {
-  const https = platformNames.length > 0 ? [{ host: '127.0.0.1', port: 0 }] : [];
+  const listener = { host: '127.0.0.1', port: 0, proxyProtocolFrom };
   const config = configSchema.parse({
     cloudDomain: 'apps.example.test',
-    listeners: { http: [{ host: '127.0.0.1', port: 0 }], https },
+    listeners: { http: [listener], https: platformNames.length > 0 ? [listener] : [] },
     ...overrides,
   });
   const finished: RequestContext[] = [];
