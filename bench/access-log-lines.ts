@@ -2,7 +2,7 @@
 import { createReadStream, statSync, truncateSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
-const LOGGED_WITHIN_MS = 2_000;
+const LOGGED_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 const LINE_FEED = 0x0a;
 

@@ -46,7 +46,7 @@ export function readBenchArguments(args: readonly string[], named: readonly stri
   const numbers = {
     rounds: Number(values.rounds ?? (values.smoke ? 1 : 5)),
     seconds: Number(values.seconds ?? (values.smoke ? 0.3 : 4)),
-    connections: Number(values.connections ?? 64),
+    connections: Number(values.connections ?? (values.smoke ? 8 : 64)),
   };
   for (const list of [targets, loaders, schemes])
     if (typeof list === 'string') return { kind: 'wrong', reason: list };
@@ -111,7 +111,7 @@ in interleaved rounds. What is not installed is named and left out.
 
   --rounds N         default 5
   --seconds N        of each run, default 4
-  --connections N    default 64
+  --connections N    default 64; 8 with --smoke
   --only LIST        of ${TARGET_NAMES.join(', ')}
   --engine http-proxy   also Headgear with its second engine
   --load LIST        of ${LOADER_NAMES.join(', ')}; default: what is installed

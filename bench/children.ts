@@ -1,6 +1,6 @@
 /** Child processes of a bench: started on a chosen CPU, their output kept in files, and all ended whatever happens. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { onCpu } from './cpu.ts';
 
@@ -28,18 +28,20 @@ export interface Child {
 export interface Children {
   /** Throws when the program cannot be started. */
   start(name: string, options: StartOptions): Child;
-  /** Ends all, by their own process ids; the last started first. */
+  /** Ends all, by their own process ids, the last started first, and removes the folder. */
   stop(): Promise<void>;
 }
 
-/** `dir`: where the children's output goes. */
+/** `dir`: where everything the children write goes; removed with them. */
 export function createChildren(dir: string): Children {
   const running: Child[] = [];
   // The last resort, when the bench itself is ended in a way that no `finally` sees.
-  const killAll = (): void => {
-    for (const child of running) if (child.epitaph() === null) child.process.kill('SIGKILL');
+  const endAll = (): void => {
+    // Not SIGKILL: nginx would leave its worker behind.
+    for (const child of running) if (child.epitaph() === null) child.process.kill('SIGTERM');
+    rmSync(dir, { recursive: true, force: true });
   };
-  process.once('exit', killAll);
+  process.once('exit', endAll);
   return {
     start(name, options) {
       const child = startChild(join(dir, `${name}.out`), name, options);
@@ -48,7 +50,8 @@ export function createChildren(dir: string): Children {
     },
     async stop() {
       for (const child of running.splice(0).reverse()) await end(child);
-      process.off('exit', killAll);
+      process.off('exit', endAll);
+      rmSync(dir, { recursive: true, force: true });
     },
   };
 }

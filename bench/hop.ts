@@ -1,5 +1,5 @@
 /** The hop bench: every target behind the same load in interleaved rounds, each checked before it is timed. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -51,7 +51,6 @@ export async function runHop(options: HopOptions): Promise<HopFigures> {
     return await measure(options, dir, children);
   } finally {
     await children.stop();
-    rmSync(dir, { recursive: true, force: true });
   }
 }
 

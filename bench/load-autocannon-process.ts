@@ -10,19 +10,23 @@ const STEPS = 1_000_000;
 
 async function run({ url, host, connections, seconds }: LoadJob): Promise<LoadResult> {
   const counts = new Uint32Array(STEPS);
-  const instance = autocannon({
-    url,
-    connections,
-    duration: seconds,
-    sampleInt: SAMPLE_MS,
-    headers: { host, 'user-agent': 'headgear-bench' },
-    servername: host,
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const instance = autocannon(
+      {
+        url,
+        connections,
+        duration: seconds,
+        sampleInt: SAMPLE_MS,
+        headers: { host, 'user-agent': 'headgear-bench' },
+        servername: host,
+      },
+      (error: Error | null, done) => (error === null ? resolve(done) : reject(error)),
+    );
+    instance.on('response', (_client, _status, _bytes, responseMs) => {
+      const step = Math.min(STEPS - 1, Math.floor(responseMs / STEP_MS));
+      counts[step] = (counts[step] ?? 0) + 1;
+    });
   });
-  instance.on('response', (_client, _status, _bytes, responseMs) => {
-    const step = Math.min(STEPS - 1, Math.floor(responseMs / STEP_MS));
-    counts[step] = (counts[step] ?? 0) + 1;
-  });
-  const result = await instance;
   const requests = result['2xx'];
   return {
     requests,

@@ -6,7 +6,7 @@ import { onCpu } from './cpu.ts';
 import type { Loader, LoadResult } from './load.ts';
 
 const SPARE_MS = 30_000;
-const MS_PER_UNIT: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000 };
+const US_PER_UNIT: Readonly<Record<string, number>> = { us: 1, ms: 1_000, s: 1_000_000, m: 60_000_000 };
 
 /** wrk as a loader, or what has to be installed. It measures whole seconds, one at least. */
 export function findWrk(): Loader | { readonly missing: string } {
@@ -45,12 +45,12 @@ export function readWrk(text: string): LoadResult {
   const requests = Number(total[1]) - others;
   return {
     requests,
-    requestsPerSecond: (requests / milliseconds(total)) * 1_000,
-    p99Ms: milliseconds(p99, 1),
+    requestsPerSecond: (requests / milliseconds(total[2], total[3])) * 1_000,
+    p99Ms: milliseconds(p99[1], p99[2]),
     failed: broken + others,
   };
 }
 
-function milliseconds(match: RegExpExecArray, valueAt = 2): number {
-  return Number(match[valueAt]) * (MS_PER_UNIT[match[valueAt + 1] ?? ''] ?? Number.NaN);
+function milliseconds(value: string | undefined, unit: string | undefined): number {
+  return (Number(value) * (US_PER_UNIT[unit ?? ''] ?? Number.NaN)) / 1_000;
 }

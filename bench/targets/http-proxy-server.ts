@@ -1,5 +1,5 @@
 /** The bare http-proxy hop, in a process of its own. Argument: `HttpProxyOptions` as JSON. */
-import { appendFile, readFileSync } from 'node:fs';
+import { openSync, readFileSync, write } from 'node:fs';
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import httpProxy from 'http-proxy';
@@ -14,12 +14,13 @@ const originPortText = String(options.originPort);
 const routes = new Map([[HOST, `http://127.0.0.1:${originPortText}`]]);
 const proxy = httpProxy.createProxyServer({ agent: new Agent({ keepAlive: true, maxFreeSockets: 256 }) });
 
+const log = openSync(options.accessLog, 'a');
 let lines = '';
 setInterval(writeLines, LOG_BATCH_MS);
 
 function writeLines(): void {
   if (lines === '') return;
-  appendFile(options.accessLog, lines, 'latin1', (error) => {
+  write(log, lines, null, 'latin1', (error) => {
     if (error !== null) throw error;
   });
   lines = '';

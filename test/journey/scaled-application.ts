@@ -26,8 +26,28 @@ export interface ScaledApplication {
 export async function startScaledApplication(appName: string, number: number): Promise<ScaledApplication> {
   const app: App = { appName, namespace: 'acme' };
   const prefix = `65a1f00dc0ffee${number.toString(16).padStart(2, '0')}0000000`;
-  const webGears = await Promise.all(['a', 'b'].map((name) => startGear({ name: `${appName}${name}-acme` })));
-  const [first, second] = await Promise.all(NODES.map((address) => startHaproxyGear({ address, webGears })));
+  const started: { stop(): Promise<void> }[] = [];
+  const stop = async () => {
+    await Promise.all(started.map((one) => one.stop()));
+  };
+  const webGears: Gear[] = [];
+  const haproxies: HaproxyGear[] = [];
+  try {
+    for (const name of ['a', 'b']) {
+      const gear = await startGear({ name: `${appName}${name}-acme` });
+      started.push(gear);
+      webGears.push(gear);
+    }
+    for (const address of NODES) {
+      const haproxy = await startHaproxyGear({ address, webGears });
+      started.push(haproxy);
+      haproxies.push(haproxy);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const [first, second] = haproxies;
   if (first === undefined || second === undefined) throw new Error('unreachable');
   const head: EndpointAt = { gearId: `${prefix}1`, ...at(first) };
   const further: EndpointAt = { gearId: `${prefix}2`, ...at(second) };
@@ -49,9 +69,7 @@ export async function startScaledApplication(appName: string, number: number): P
     proxies: [first, second],
     proxyEndpoints: [head, further],
     creation: [createApplication(app), ...[...web, head, further].map((one) => addEndpoint(app, one))],
-    async stop() {
-      await Promise.all([...webGears, first, second].map((one) => one.stop()));
-    },
+    stop,
   };
 }
 

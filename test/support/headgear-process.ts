@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { dump } from 'js-yaml';
 import type { ControlStatus } from '../../src/control/types.ts';
@@ -154,7 +155,10 @@ async function whenReady(child: Child): Promise<HeadgearProcess> {
       return await eventually(
         async () => {
           last = await status();
-          return wanted(last) ? last : null;
+          if (wanted(last)) return last;
+          // To answer is work for a program that has something better to do now.
+          await sleep(20);
+          return null;
         },
         what,
         PATIENCE_MS,

@@ -1,4 +1,5 @@
 /** A client that asks over and over, to see whether anything that happens meanwhile can be noticed from outside. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientTls, connectRaw, type RawClient } from './client.ts';
 
 export interface LoopingClient {
@@ -9,6 +10,9 @@ export interface LoopingClient {
   /** Finishes the request under way and ends. */
   stop(): Promise<void>;
 }
+
+/** Between two requests: enough of them to hit every moment, few enough to leave the machine to the others. */
+const PACE_MS = 3;
 
 /**
  * Requests GET `/loop` of `host`, one after the other on one connection, which is opened anew after every `perConnection`
@@ -39,14 +43,16 @@ export function startLoopingClient(options: {
       let client: RawClient | null = null;
       try {
         client = await connectRaw({ port, timeoutMs: 60_000, ...(tls === undefined ? {} : { tls }) });
-        for (let n = 0; n < perConnection && !stopping; n++) if (!(await once(client))) break;
+        for (let n = 0; n < perConnection && !stopping; n++) {
+          if (!(await once(client))) break;
+          await sleep(PACE_MS);
+        }
       } catch (error) {
         failures.push(error instanceof Error ? error.message : String(error));
       } finally {
         client?.destroy();
       }
-      // A client that fails at once, over and over, must not keep everything else from running.
-      await new Promise((resolve) => setImmediate(resolve));
+      await sleep(PACE_MS);
     }
   }
 
