@@ -3,16 +3,16 @@ import { afterEach, describe, it } from 'node:test';
 import { findPart, skipWithout } from './parts.ts';
 
 describe('looking for real parts', () => {
-  const { PATH, HEADGEAR_REQUIRE_PARTS } = process.env;
+  const { PATH, TEST_REQUIRE_PARTS } = process.env;
   afterEach(() => {
     process.env.PATH = PATH;
-    if (HEADGEAR_REQUIRE_PARTS === undefined) delete process.env.HEADGEAR_REQUIRE_PARTS;
-    else process.env.HEADGEAR_REQUIRE_PARTS = HEADGEAR_REQUIRE_PARTS;
+    if (TEST_REQUIRE_PARTS === undefined) delete process.env.TEST_REQUIRE_PARTS;
+    else process.env.TEST_REQUIRE_PARTS = TEST_REQUIRE_PARTS;
   });
 
   it('says which part is missing, and of which package', () => {
     process.env.PATH = '';
-    delete process.env.HEADGEAR_REQUIRE_PARTS;
+    delete process.env.TEST_REQUIRE_PARTS;
     assert.deepEqual(findPart('wrk'), { missing: 'needs wrk (Debian package wrk), which is not installed' });
     assert.equal(skipWithout('wrk'), 'needs wrk (Debian package wrk), which is not installed');
     assert.equal(skipWithout(), false);
@@ -20,7 +20,7 @@ describe('looking for real parts', () => {
 
   it('does not skip where the parts ought to be there', () => {
     process.env.PATH = '';
-    process.env.HEADGEAR_REQUIRE_PARTS = '1';
-    assert.throws(() => skipWithout('wrk'), /HEADGEAR_REQUIRE_PARTS=1, but a test needs wrk/);
+    process.env.TEST_REQUIRE_PARTS = '1';
+    assert.throws(() => skipWithout('wrk'), /TEST_REQUIRE_PARTS=1, but a test needs wrk/);
   });
 });

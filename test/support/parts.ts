@@ -64,7 +64,7 @@ export function requirePart(name: PartName): string {
 
 /**
  * The `skip` option of node:test: false when every part is there, else the sentence, which is also printed to stderr. With
- * HEADGEAR_REQUIRE_PARTS=1 it throws instead: where the parts ought to be installed, a skipped test is a failed one.
+ * TEST_REQUIRE_PARTS=1 it throws instead: where the parts ought to be installed, a skipped test is a failed one.
  */
 export function skipWithout(...names: PartName[]): string | false {
   const missing = names.flatMap((name) => {
@@ -73,8 +73,8 @@ export function skipWithout(...names: PartName[]): string | false {
   });
   if (missing.length === 0) return false;
   const sentence = missing.join('; ');
-  if (process.env.HEADGEAR_REQUIRE_PARTS === '1')
-    throw new Error(`HEADGEAR_REQUIRE_PARTS=1, but a test ${sentence}`);
+  if (process.env.TEST_REQUIRE_PARTS === '1')
+    throw new Error(`TEST_REQUIRE_PARTS=1, but a test ${sentence}`);
   process.stderr.write(`SKIPPED: ${sentence}\n`);
   return sentence;
 }
