@@ -4,11 +4,11 @@
  * about the health of an endpoint.
  */
 import type { Config } from '../config/schema.ts';
+import { outwardAddresses } from '../resolver/node-identity.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { KeepAwakeTarget } from '../table/keep-awake-target.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
 import { countAnswers } from './keep-awake-metrics.ts';
-import { machineAddresses } from './own-addresses.ts';
 import { type ProbeAnswer, type ProbeRequest, probeNodeFrontend } from './probe-node-frontend.ts';
 import type { KeepAwakeAnswer, KeepAwakeResult } from './types.ts';
 import { createVisitSchedule, type Visit } from './visit-schedule.ts';
@@ -67,7 +67,7 @@ export function startKeepAwake(options: KeepAwakeOptions): KeepAwake {
   const clock = () => performance.now();
   const firstWakeDelayMs = options.firstWakeDelayMs ?? FIRST_WAKE_DELAY_MS;
   const probe = options.probe ?? probeNodeFrontend;
-  const ownAddresses = (options.ownAddresses ?? machineAddresses)();
+  const ownAddresses = (options.ownAddresses ?? outwardAddresses)();
   const schedule = createVisitSchedule<Target>({
     maxPerSecondPerNode: config.maxPerSecondPerNode,
     maxRunningPerNode: config.maxPerSecondPerNode,
