@@ -12,6 +12,10 @@ interface NamedBench {
 
 const NAMED: Readonly<Record<string, NamedBench>> = {
   'access-log': { summary: 'cost of a line of the access log', load: () => import('./access-log.ts') },
+  'fuzz-nightly': {
+    summary: 'more than a million fuzzed cases for the parsers',
+    load: () => import('./fuzz-nightly.ts'),
+  },
   'spi-read': { summary: 'event bodies read a second', load: () => import('./spi-read.ts') },
   'store-commit': { summary: 'synced commits a second, recovery', load: () => import('./store-commit.ts') },
   'table-update': { summary: 'cost of one change by table size', load: () => import('./table-update.ts') },
@@ -49,7 +53,8 @@ async function hop(args: HopArguments): Promise<number> {
   }
   process.stdout.write(
     `\n${formatReport(rows, args.connections)}\n` +
-      `${args.rounds} interleaved rounds of ${args.seconds} s. CPU is the proxy's user and system time; ratios are medians over the rounds.\n` +
+      `${args.rounds} interleaved rounds of ${args.seconds} s. CPU is the proxy's user and system time; ratios are medians over the rounds; 'least : least' is\n` +
+      `the ratio to nginx of the cheapest round of each, which other work on the machine disturbs least.\n` +
       `${machine}\n${titles.join('; ')}\n` +
       missing.map((sentence) => `left out: ${sentence}\n`).join(''),
   );

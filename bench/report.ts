@@ -30,6 +30,8 @@ export interface Row {
   readonly cpuUs: Spread | null;
   /** This target's CPU a request as a multiple of nginx's. */
   readonly cpuToNginx: Spread | null;
+  /** The same of the round that cost each the least: other work on the machine only ever adds. */
+  readonly leastCpuToNginx: number | null;
   /** http-proxy's CPU a request as a multiple of this target's. */
   readonly httpProxyToCpu: Spread | null;
 }
@@ -57,6 +59,8 @@ export function summarize(samples: readonly Sample[]): readonly Row[] {
   }
   const cpuOf = ({ scheme, loader, round }: Sample, target: TargetName): number | null =>
     groups.get(`${scheme} ${loader} ${target}`)?.find((other) => other.round === round)?.cpuUs ?? null;
+  const leastCpuOf = (group: readonly Sample[] | undefined): number | null =>
+    spreadOf(group?.flatMap(({ cpuUs }) => cpuUs ?? []) ?? [])?.min ?? null;
   return [...groups.values()].flatMap((group) => {
     const [first] = group;
     const requestsPerSecond = spreadOf(group.map((sample) => sample.requestsPerSecond));
@@ -71,6 +75,8 @@ export function summarize(samples: readonly Sample[]): readonly Row[] {
       p99Ms,
       cpuUs: spreadOf(group.flatMap(({ cpuUs }) => cpuUs ?? [])),
       cpuToNginx: spreadOf(group.flatMap((sample) => ratio(sample.cpuUs, cpuOf(sample, 'nginx')))),
+      leastCpuToNginx:
+        ratio(leastCpuOf(group), leastCpuOf(groups.get(`${scheme} ${loader} nginx`)))[0] ?? null,
       httpProxyToCpu: spreadOf(group.flatMap((sample) => ratio(cpuOf(sample, 'http-proxy'), sample.cpuUs))),
     };
   });
@@ -80,7 +86,15 @@ function ratio(over: number | null, under: number | null): number[] {
   return over === null || under === null || under === 0 ? [] : [over / under];
 }
 
-const HEADINGS = ['target', 'requests/s', 'p99 ms', 'CPU us/request', 'CPU : nginx', 'http-proxy : CPU'];
+const HEADINGS = [
+  'target',
+  'requests/s',
+  'p99 ms',
+  'CPU us/request',
+  'CPU : nginx',
+  'least : least',
+  'http-proxy : CPU',
+];
 
 /** The tables as text, one for each scheme and loader. */
 export function formatReport(rows: readonly Row[], connections: number): string {
@@ -93,6 +107,7 @@ export function formatReport(rows: readonly Row[], connections: number): string 
       spread(row.p99Ms, 2),
       spread(row.cpuUs, 1),
       spread(row.cpuToNginx, 2),
+      row.leastCpuToNginx === null ? '-' : row.leastCpuToNginx.toFixed(2),
       spread(row.httpProxyToCpu, 2),
     ];
     const table = tables.get(title);

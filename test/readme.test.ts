@@ -37,7 +37,7 @@ describe('the README', () => {
       readme.indexOf('## Architecture'),
     );
     const named = [...rows.matchAll(/^\| (.+?) \|/gm)]
-      .flatMap(([, cell = '']) => [...cell.matchAll(/`([a-zA-Z.]+)`/g)].map(([, key = '']) => key))
+      .flatMap(([, cell = '']) => [...cell.matchAll(/`([a-zA-Z0-9.]+)`/g)].map(([, key = '']) => key))
       .sort();
     assert.deepEqual(named, real);
   });

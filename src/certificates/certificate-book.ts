@@ -29,6 +29,8 @@ export interface CertificateBook {
   apply(certificates: TableChanges['certificates']): void;
   /** The context for a client's server name; null when there is no certificate at all, or none that OpenSSL takes. Never throws. */
   contextFor(serverName: string | null): ChosenContext | null;
+  /** Whether a handshake under either name would get one and the same certificate. Builds no context. */
+  sameCertificate(one: string | null, other: string | null): boolean;
   list(): readonly ListedCertificate[];
   /** Number of aliases with a certificate. */
   size(): number;
@@ -57,8 +59,11 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
   );
   const contexts = createContexts({ settings: tlsSettingsOf(config), ticketSecret, log });
   reportTo(metrics, index, contexts);
+  const idFor = (serverName: string | null): string | null =>
+    index.find(serverName, ({ entry }) => entry.id);
 
   return {
+    sameCertificate: (one, other) => idFor(one) === idFor(other),
     apply(certificates) {
       for (const [host, certificate] of certificates) {
         const former = index.set(host, certificate);

@@ -132,11 +132,35 @@ export const configSchema = z.strictObject({
       maxTargetBytes: bytes.default(16_384),
       maxHeaders: count.default(128),
       headTimeoutMs: ms.default(15_000),
+      /** What a head that is not whole after 5 s has to bring in each further second; 0: any speed. */
+      minHeadBytesPerSecond: z.int().min(0).default(100),
       keepAliveTimeoutMs: ms.default(65_000),
       bodyIdleTimeoutMs: ms.default(60_000),
       tunnelIdleTimeoutMs: ms.default(3_600_000),
       maxConnections: count.default(50_000),
       maxRequestsPerConnection: count.default(1_000_000),
+    })
+    .prefault({}),
+  /** HTTP/2 on the HTTPS listeners, with the native engine; the time-outs and head limits of `http` hold here too. */
+  http2: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      /** Requests under way on one connection. */
+      maxConcurrentStreams: count.default(100),
+      /** How much of a request's body a client may send before the gear takes some of it. */
+      streamWindowBytes: z
+        .int()
+        .min(65_535)
+        .max(2 ** 31 - 1)
+        .default(131_072),
+      /** A request for a host with another certificate than the connection's: refuse with 421, or route by `:authority` alone. */
+      misdirected: z.enum(['refuse', 'route']).default('refuse'),
+      /** WebSockets by extended CONNECT (RFC 8441). */
+      webSockets: z.boolean().default(true),
+      /** Requests that a client may break off, and PING, SETTINGS and PRIORITY frames that it may send, within `floodWindowMs`. */
+      maxResets: count.default(200),
+      maxControlFrames: count.default(1_000),
+      floodWindowMs: ms.default(10_000),
     })
     .prefault({}),
   upstream: z
@@ -149,7 +173,14 @@ export const configSchema = z.strictObject({
         .max(9_500, 'must stay below 9500: the gear haproxy closes idle connections at 10 s')
         .default(8_000),
       maxIdlePerEndpoint: z.int().min(0).default(64),
+      /**
+       * Requests and tunnels under way at one endpoint, above which it gets no more; 0: no limit. It keeps one slow application from
+       * taking all descriptors. Not the gear haproxy's own 128: what is above that waits in its backlog, which beats a refusal.
+       */
+      maxInFlightPerEndpoint: z.int().min(0).default(1_024),
       maxAttempts: count.default(3),
+      /** How long a tunnel may go on after its endpoint left the table. */
+      tunnelDrainMs: ms.default(30_000),
     })
     .prefault({}),
   keepAwake: z

@@ -1,9 +1,15 @@
-/** Which engine speaks HTTP on a connection: the native hop, or http-proxy behind the same contract. */
+/** Who speaks HTTP on a connection: the native hop with HTTP/1.1 or HTTP/2, or http-proxy behind the same contract. */
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/schema.ts';
 import { createHttpProxyEngine } from '../engine-http-proxy/engine.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import { Http1Connection } from './http1-connection.ts';
+import { Http1Input } from './http1-input.ts';
+import { Http1Clock } from './http1-timeouts.ts';
+import { Http2Connection } from './http2-connection.ts';
+import { http2IsAvailable, http2Options } from './http2-options.ts';
+import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, ownAnswer } from './respond.ts';
 import { endpointsOf, type Serving } from './serving.ts';
 import { describeRequest, newContext, routeRequest, upstreamRequest } from './start-request.ts';
@@ -11,13 +17,21 @@ import { describeRequest, newContext, routeRequest, upstreamRequest } from './st
 export interface ConnectionHandler {
   /** Takes a connection over: plain, or with TLS up. */
   handle(socket: Socket, facts: ConnectionFacts): void;
+  /** Takes over a connection that agreed on `h2`; `serverName` as in the ClientHello. */
+  handleHttp2(socket: TLSSocket, facts: ConnectionFacts, serverName: string | null): void;
+  /** What TLS clients are offered, best first. */
+  readonly alpnProtocols: readonly string[];
   stop(): void;
 }
 
 export function createConnectionHandler(config: Config, serving: Serving): ConnectionHandler {
   if (config.http.engine === 'native') {
+    const options = http2Options(config);
     return {
       handle: (socket, facts) => void new Http1Connection(socket, serving, facts),
+      handleHttp2: (socket, facts, serverName) =>
+        void new Http2Connection(socket, { serving, facts, serverName, options }),
+      alpnProtocols: config.http2.enabled && http2IsAvailable ? ['h2', 'http/1.1'] : ['http/1.1'],
       stop: () => {},
     };
   }
@@ -33,6 +47,9 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
     routeRequest: (context, head) => routeRequest(serving, context, head),
     endpointsOf,
     upstreamRequest,
+    newHeadFinder: () => new Http1Input(),
+    bodyAfter: RequestBody.after,
+    newClock: () => new Http1Clock(),
     answerFor,
     ownAnswer,
   });
@@ -42,6 +59,9 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
       serving.connections.add(connection);
       socket.once('close', () => serving.connections.delete(connection));
     },
+    // Never agreed on: whoever chooses Node's own parser gets it for every request.
+    handleHttp2: (socket) => void socket.destroy(),
+    alpnProtocols: ['http/1.1'],
     stop: engine.stop,
   };
 }

@@ -9,6 +9,8 @@ export class Http1Answer {
   readonly #output = new Http1Output();
   #minorVersion: 0 | 1 = 1;
   #chunked = false;
+  /** Only the connection's end tells the client that the answer is whole. */
+  endsWithConnection = false;
   /** Whether the connection may serve another request after this answer. */
   keepAlive = true;
   /** The status is gathered or out: it can no longer be another. */
@@ -20,6 +22,7 @@ export class Http1Answer {
   begin(minorVersion: 0 | 1, keepAlive: boolean): void {
     this.#minorVersion = minorVersion;
     this.#chunked = false;
+    this.endsWithConnection = false;
     this.keepAlive = keepAlive;
     this.headGiven = false;
     this.whole = false;
@@ -35,7 +38,8 @@ export class Http1Answer {
     this.headGiven = true;
     const unknownLength = !bodyless && head.contentLength < 0;
     this.#chunked = unknownLength && this.#minorVersion === 1;
-    if (unknownLength && this.#minorVersion === 0) this.keepAlive = false;
+    this.endsWithConnection = unknownLength && this.#minorVersion === 0;
+    if (this.endsWithConnection) this.keepAlive = false;
     const coding = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
     this.#output.text(`${head.statusLine}\r\n${head.kept}${coding}${this.#connectionField()}\r\n`);
   }

@@ -3,27 +3,32 @@
  * state machine in one file; what could leave it has left it (answer, body, time-outs, tunnel).
  */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { createForwarding, type Forwarding } from '../http/forwarding.ts';
 import { type HeadError, isHeadError, type RequestHead, readRequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
-import { Exchange, type ExchangeMeans } from '../upstream/exchange.ts';
+import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
 import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import { Http1Answer } from './http1-answer.ts';
 import { Http1Input } from './http1-input.ts';
-import { type Http1Phase, judgeTimes } from './http1-timeouts.ts';
+import { Http1Clock, type Http1Phase } from './http1-timeouts.ts';
 import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf, type LiveConnection, type Serving } from './serving.ts';
-import { describeRequest, newContext, routeRequest, upstreamRequest } from './start-request.ts';
-import { startTunnel, type Tunnel } from './tunnel.ts';
+import {
+  describeRequest,
+  exchangeMeans,
+  newContext,
+  routeRequest,
+  upstreamRequest,
+} from './start-request.ts';
+import { socketEnd, startTunnel, type Tunnel } from './tunnel.ts';
 
 const PIPELINE_LIMIT_BYTES = 65_536;
-const LINGER_LIMIT_BYTES = 1_048_576;
 
 export class Http1Connection implements ResponseSink, LiveConnection {
   readonly #socket: Socket;
@@ -38,11 +43,9 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   #clientEnded = false;
   #draining = false;
   #served = 0;
-  #lingered = 0;
-  #lastActivity = performance.now();
+  readonly #clock = new Http1Clock();
 
   // Of the request under way:
-  #startedAt = this.#lastActivity;
   #context: RequestContext | null = null;
   #body: RequestBody | null = null;
   #exchange: Exchange | null = null;
@@ -67,13 +70,10 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   // --- from the client ---
 
   #onData(chunk: Buffer): void {
-    this.#lastActivity = performance.now();
+    this.#clock.lastActivity = performance.now();
     if (this.#phase === 'tunnel') {
       this.#tunnel?.fromClient(chunk);
-    } else if (this.#phase === 'lingering') {
-      this.#lingered += chunk.length;
-      if (this.#lingered > LINGER_LIMIT_BYTES) this.#socket.destroy();
-    } else {
+    } else if (this.#phase !== 'lingering' && this.#phase !== 'closed') {
       this.#input.push(chunk);
       this.#advance();
     }
@@ -89,14 +89,21 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       else if (this.#phase === 'body') goOn = this.#readBody();
       else goOn = false;
     }
-    if (this.#phase === 'waiting' && this.#input.length > PIPELINE_LIMIT_BYTES) this.#pause();
     this.#advancing = false;
+    if (this.#phase === 'waiting' && this.#input.length > PIPELINE_LIMIT_BYTES) this.#pause();
+    // Nothing can follow but the rest of a head that will not come.
+    else if (this.#phase === 'head' && this.#clientEnded && !this.#paused) this.#linger();
   }
 
   #readHead(): boolean {
     if (this.#input.length === 0) return false;
-    if (!this.#input.inHead) this.#startedAt = this.#lastActivity;
-    const text = this.#input.takeHead(this.#serving.http.maxHeadBytes);
+    // A client that does not read its answers gets no further ones: they would be gathered here.
+    if (this.#socket.writableLength > HIGH_WATER_BYTES) {
+      this.#pause();
+      return false;
+    }
+    if (!this.#input.inHead) this.#clock.startedAt = this.#clock.lastActivity;
+    const text = this.#input.takeHead(this.#serving.http);
     if (text === null) return false;
     const head = typeof text === 'string' ? readRequestHead(text, this.#serving.http) : text;
     if (isHeadError(head)) {
@@ -109,7 +116,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
 
   #startRequest(head: RequestHead): void {
     const serving = this.#serving;
-    const context = newContext(this.#facts, this.#startedAt);
+    const context = newContext(this.#facts, this.#clock.startedAt);
     this.#context = context;
     this.#served++;
     const last = this.#draining || serving.draining || this.#served >= serving.http.maxRequestsPerConnection;
@@ -131,24 +138,9 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     context.clientAddress = forwarding.clientAddress;
     const request = upstreamRequest(head, forwarding, context.host);
     const endpoints = endpointsOf(destination, this.#facts.scheme, request.asksUpgrade);
-    this.#exchange = new Exchange(request, this.#meansFor(endpoints, context), this);
+    this.#exchange = new Exchange(request, exchangeMeans(serving, endpoints, context), this);
     this.#exchange.start();
     this.flush();
-  }
-
-  #meansFor(endpoints: readonly PublishedEndpoint[], context: RequestContext): ExchangeMeans {
-    const serving = this.#serving;
-    return {
-      pools: serving.pools,
-      maxAttempts: serving.maxAttempts,
-      pick: (tried) => serving.pick(endpoints, tried),
-      onAttempt: (endpoint) => {
-        context.attempts++;
-        context.endpoint = `${endpoint.address}:${endpoint.port}`;
-        context.gearId = endpoint.gearId;
-      },
-      onOutcome: serving.observe,
-    };
   }
 
   #readBody(): boolean {
@@ -180,8 +172,8 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#clientEnded = true;
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
     else if (this.#phase === 'body') this.#socket.destroy();
-    // A half-closed client still gets the answer it waits for.
-    else if (this.#phase !== 'waiting') this.#socket.end();
+    // A half-closed client still gets the answers it waits for.
+    else this.#advance();
   }
 
   #onClose(): void {
@@ -194,9 +186,10 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   }
 
   #onDrain(): void {
-    this.#lastActivity = performance.now();
-    if (this.#tunnel !== null) this.#tunnel.clientDrained();
-    else this.#exchange?.resume();
+    this.#clock.lastActivity = performance.now();
+    this.#tunnel?.clientDrained();
+    this.#exchange?.resume();
+    if (this.#phase === 'head') this.onWritable();
   }
 
   #pause(): void {
@@ -225,12 +218,9 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   onHead(head: ResponseHead, bodyless: boolean): void {
     if (this.#context !== null) {
       this.#context.status = head.status;
-      this.#context.upstreamFirstByteUs = Math.max(
-        1,
-        Math.round((performance.now() - this.#startedAt) * 1_000),
-      );
+      this.#context.upstreamFirstByteUs = Math.max(1, this.#elapsedUs());
     }
-    // An answer before the end of the upload: what the client still sends cannot be told from its next request safely.
+    // Before the end of the upload: what the client still sends cannot be told from its next request safely.
     if (this.#phase === 'body') this.#answer.keepAlive = false;
     this.#answer.head(head, bodyless);
   }
@@ -254,7 +244,12 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#answer.upgrade(head, first);
     this.#answer.writeTo(this.#socket);
     this.#phase = 'tunnel';
-    const tunnel = startTunnel(this.#socket, gear, {
+    const client = socketEnd(this.#socket, {
+      pause: () => this.#pause(),
+      resume: () => this.#resume(),
+      destroySoon: () => this.#linger(),
+    });
+    const tunnel = startTunnel(client, gear, {
       idleTimeoutMs: this.#serving.http.tunnelIdleTimeoutMs,
       onOver: (bytesIn, bytesOut) => {
         if (context !== null) {
@@ -265,9 +260,8 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       },
     });
     this.#tunnel = tunnel;
-    const early = this.#input.takeAll();
     this.#resume();
-    if (early.length > 0) tunnel.fromClient(early);
+    if (this.#input.length > 0) tunnel.fromClient(this.#input.takeAll());
     if (this.#clientEnded) tunnel.clientEnded();
   }
 
@@ -290,12 +284,14 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       this.#answerOwn(answerFor(code), failure);
       return;
     }
-    // The status is out: a broken answer must look broken, so no last chunk and no clean end (RFC 9112 8).
+    // The status is out: a broken answer must look broken, so no last chunk (RFC 9112 8).
     if (this.#context !== null) this.#context.failure = failure;
     this.#answer.writeTo(this.#socket);
     this.#record();
-    this.#phase = 'closed';
-    this.#socket.destroySoon();
+    if (!this.#answer.endsWithConnection) this.#linger();
+    // No clean end where the end would say that the answer is whole. Over TLS the missing close_notify says it.
+    else if (this.#socket instanceof TLSSocket) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
   #answerOwn(answer: OwnAnswer, failure: string): void {
@@ -313,7 +309,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
 
   /** After a head that cannot be trusted nothing more is read from the connection. */
   #refuse(error: HeadError): void {
-    this.#context ??= newContext(this.#facts, this.#startedAt);
+    this.#context ??= newContext(this.#facts, this.#clock.startedAt);
     this.#phase = 'waiting';
     this.#input.takeAll();
     this.#answer.begin(1, false);
@@ -330,20 +326,22 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#exchange = null;
     this.#body = null;
     this.#record();
-    this.#lastActivity = performance.now();
-    if (!this.#answer.keepAlive || bodyOpen || this.#clientEnded || this.#draining) {
+    this.#clock.lastActivity = performance.now();
+    if (!this.#answer.keepAlive || bodyOpen || this.#draining) {
       this.#linger();
       return;
     }
     this.#phase = 'head';
-    this.#startedAt = this.#lastActivity;
+    this.#clock.startedAt = this.#clock.lastActivity;
     this.#resume();
     this.#advance();
   }
 
   /** Ends our side and reads on for a moment: closing with unread bytes would reset the connection and lose the answer (RFC 9112 9.6). */
   #linger(): void {
+    if (this.#phase === 'closed') return;
     this.#phase = 'lingering';
+    this.#clock.lingeringSince = this.#clock.lastActivity = performance.now();
     this.#input.takeAll();
     this.#socket.end();
     this.#resume();
@@ -358,38 +356,42 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     const context = this.#context;
     if (context === null) return;
     this.#context = null;
-    this.#serving.record(context, Math.round((performance.now() - this.#startedAt) * 1_000));
+    this.#serving.record(context, this.#elapsedUs());
+  }
+
+  #elapsedUs(): number {
+    return Math.round((performance.now() - this.#clock.startedAt) * 1_000);
   }
 
   // --- LiveConnection ---
 
   sweep(now: number): void {
-    const verdict = judgeTimes(
-      {
-        phase: this.#phase,
-        silentMs: now - this.#lastActivity,
-        headAgeMs: now - this.#startedAt,
-        headBegun: this.#input.length > 0 || this.#served === 0,
-        unread: this.#socket.writableLength > 0,
-      },
-      this.#serving.http,
-    );
     this.#tunnel?.sweep(now);
-    if (verdict === 'end') this.#socket.end();
-    else if (verdict === 'destroy' || (verdict === 'head-late' && this.#input.length === 0))
-      this.#socket.destroy();
-    else if (verdict === 'head-late') {
-      this.#refuse({ code: 'HTTP_HEAD_TIMEOUT', status: 408, reason: 'the head did not arrive in time' });
+    const state = {
+      phase: this.#phase,
+      headBytes: this.#input.length,
+      fresh: this.#served === 0,
+      paused: this.#paused,
+    };
+    const verdict = this.#clock.judge(this.#socket, state, this.#serving.http, now);
+    if (verdict === 'fine') return;
+    if (verdict === 'end') {
+      this.#linger();
     } else if (verdict === 'body-late') {
       this.#dropExchange();
       this.#failWith('CLIENT_TIMEOUT', '');
+    } else if (typeof verdict !== 'string') {
+      this.#refuse(verdict);
+    } else {
+      if (verdict === 'unread' && this.#context !== null) this.#context.failure = 'CLIENT_TIMEOUT';
+      this.#socket.destroy();
     }
   }
 
   drain(): void {
     this.#draining = true;
     this.#answer.keepAlive = false;
-    if (this.#phase === 'head' && this.#input.length === 0) this.#socket.end();
+    if (this.#phase === 'head' && this.#input.length === 0) this.#linger();
   }
 
   destroy(): void {

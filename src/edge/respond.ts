@@ -26,6 +26,16 @@ const ANSWERS: Readonly<Record<EdgeFailureCode, Answer>> = {
     sentence: 'The application has no running gear at the moment.',
     retryAfter: RETRY_AFTER_SECONDS,
   },
+  ENDPOINT_FULL: {
+    status: 503,
+    sentence: 'Every gear of the application has as many requests as it may have at once.',
+    retryAfter: RETRY_AFTER_SECONDS,
+  },
+  CONNECT_EXHAUSTED: {
+    status: 503,
+    sentence: 'This load balancer has no room for another connection.',
+    retryAfter: RETRY_AFTER_SECONDS,
+  },
   CONNECT_REFUSED: {
     status: 503,
     sentence: 'No gear of the application takes connections.',

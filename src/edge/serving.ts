@@ -18,11 +18,14 @@ export interface LiveConnection {
 
 export interface Serving {
   readonly http: Config['http'];
+  readonly http2: Config['http2'];
   readonly maxAttempts: number;
   readonly trust: Trust;
   readonly pools: Pools;
   /** `host` in normal form. */
   route(host: string): Destination | null;
+  /** Whether a connection that was made for `serverName` may carry requests for `host`: both have one certificate. */
+  sameCertificate(serverName: string | null, host: string): boolean;
   readonly generation: number;
   pick(
     endpoints: readonly PublishedEndpoint[],

@@ -3,8 +3,9 @@ import type { Forwarding } from '../http/forwarding.ts';
 import { normalHost } from '../http/host.ts';
 import type { HeadError, RequestHead } from '../http/request-head.ts';
 import type { Destination } from '../router/router.ts';
+import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
-import type { ExchangeRequest } from '../upstream/exchange.ts';
+import type { ExchangeMeans, ExchangeRequest } from '../upstream/exchange.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeFailureCode } from './respond.ts';
 import { epochMicroseconds, type Serving } from './serving.ts';
@@ -94,6 +95,26 @@ export function upstreamRequest(head: RequestHead, forwarding: Forwarding, host:
     servername: host,
     body,
     asksUpgrade,
+    upgrade: head.upgrade,
     head: `${head.method} ${head.target} HTTP/1.1\r\n${head.kept}${forwarding.lines}${framing}${upgrade}\r\n`,
+  };
+}
+
+/** What a request's exchange needs: its endpoints, and a context that remembers the attempts. */
+export function exchangeMeans(
+  serving: Serving,
+  endpoints: readonly PublishedEndpoint[],
+  context: RequestContext,
+): ExchangeMeans {
+  return {
+    pools: serving.pools,
+    maxAttempts: serving.maxAttempts,
+    pick: (tried) => serving.pick(endpoints, tried),
+    onAttempt: (endpoint) => {
+      context.attempts++;
+      context.endpoint = `${endpoint.address}:${endpoint.port}`;
+      context.gearId = endpoint.gearId;
+    },
+    onOutcome: serving.observe,
   };
 }

@@ -3,6 +3,17 @@ import type { Socket } from 'node:net';
 import type { RawConnection } from '../upstream/sink.ts';
 import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
 
+/** The client's end: a socket, or a stream of HTTP/2. */
+export interface TunnelClient {
+  write(bytes: Buffer): unknown;
+  readonly writableLength: number;
+  end(): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  /** Writes out what is gathered, then closes. */
+  destroySoon(): void;
+}
+
 export interface TunnelOptions {
   readonly idleTimeoutMs: number;
   /** The tunnel is over; bytes from the client and from the gear. */
@@ -19,8 +30,27 @@ export interface Tunnel {
   close(): void;
 }
 
-/** Joins the client's socket, whose events the caller hands on, to a gear's connection. */
-export function startTunnel(client: Socket, gear: RawConnection, options: TunnelOptions): Tunnel {
+/** A client that vanished without a word is noticed long before the idle time of a tunnel. */
+const KEEP_ALIVE_MS = 60_000;
+
+/** A socket as the client's end. Pausing goes through its owner, as does its closing, which the owner may take time for. */
+export function socketEnd(
+  socket: Socket,
+  owner: Pick<TunnelClient, 'pause' | 'resume' | 'destroySoon'>,
+): TunnelClient {
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return {
+    ...owner,
+    write: (bytes) => socket.write(bytes),
+    get writableLength() {
+      return socket.writableLength;
+    },
+    end: () => socket.end(),
+  };
+}
+
+/** Joins the client's end, whose events the caller hands on, to a gear's connection. */
+export function startTunnel(client: TunnelClient, gear: RawConnection, options: TunnelOptions): Tunnel {
   let bytesIn = 0;
   let bytesOut = 0;
   let lastActivity = performance.now();
@@ -31,12 +61,10 @@ export function startTunnel(client: Socket, gear: RawConnection, options: Tunnel
   const close = (): void => {
     if (over) return;
     over = true;
-    gear.destroy();
+    // When both have ended, the gear's connection closes by itself once it has taken what is on its way.
+    if (clientOpen || gearOpen) gear.destroy();
     client.destroySoon();
     options.onOver(bytesIn, bytesOut);
-  };
-  const closeWhenBothEnded = (): void => {
-    if (!clientOpen && !gearOpen) close();
   };
 
   gear.startTunnel(
@@ -49,7 +77,6 @@ export function startTunnel(client: Socket, gear: RawConnection, options: Tunnel
     () => {
       gearOpen = false;
       client.end();
-      closeWhenBothEnded();
     },
     close,
     () => void client.resume(),
@@ -64,7 +91,6 @@ export function startTunnel(client: Socket, gear: RawConnection, options: Tunnel
     clientEnded() {
       clientOpen = false;
       gear.end();
-      closeWhenBothEnded();
     },
     clientDrained: () => gear.resume(),
     sweep(now) {

@@ -11,7 +11,7 @@ import type { Config } from '../config/schema.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { dialFailure, type UpstreamFailure } from '../upstream/failure.ts';
 import type { EndpointAgents } from './endpoint-agents.ts';
-import { groupedFields } from './head-text.ts';
+import { groupedFields, pairsOf } from './head-text.ts';
 
 export interface AttemptRequest {
   readonly target: string;
@@ -34,6 +34,8 @@ export interface AttemptEvents {
 export interface Attempt {
   /** No further event comes; the connection goes. */
   abort(): void;
+  /** What came from the gear is no answer. */
+  fail(failure: UpstreamFailure): void;
 }
 
 export function startAttempt(options: {
@@ -74,6 +76,8 @@ export function startAttempt(options: {
     outgoing = client;
     client.path = request.target;
     for (const name of client.getHeaderNames()) client.removeHeader(name);
+    // Said even when there is none: or Node would send a Connection field of its own.
+    client.removeHeader('connection');
     for (const [name, value] of groupedFields(request.fields)) client.setHeader(name, value);
     client.once('socket', (socket: Socket) => {
       socket.setNoDelay(true);
@@ -101,8 +105,17 @@ export function startAttempt(options: {
       fail({ code: 'RESPONSE_TIMEOUT', detail: `${upstream.responseTimeoutMs} ms` });
     });
     events.onOpen();
-    if (request.hasBody) incoming.pipe(client);
-    else client.end();
+    if (!request.hasBody) {
+      client.end();
+      return;
+    }
+    // Not pipe's own end: the trailers, filtered where they came in, go before it.
+    incoming.pipe(client, { end: false });
+    incoming.once('end', () => {
+      if (client.destroyed) return;
+      if (incoming.rawTrailers.length > 0) client.addTrailers(pairsOf(incoming.rawTrailers));
+      client.end();
+    });
   }
 
   // What http-proxy would copy from the client: nothing.
@@ -130,6 +143,7 @@ export function startAttempt(options: {
     (error: NodeJS.ErrnoException) => fail(open ? exchangeFailure(error) : dialFailure(error, endpoint.tls)),
   );
   return {
+    fail,
     abort() {
       end();
       outgoing?.destroy();

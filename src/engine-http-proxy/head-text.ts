@@ -16,7 +16,8 @@ export function responseText(response: IncomingMessage): string {
   return `HTTP/${httpVersion} ${statusCode} ${statusMessage}\r\n${fieldText(rawHeaders)}`;
 }
 
-function fieldText(rawHeaders: readonly string[]): string {
+/** Name, value, name, value ... as field lines with their CRLF. */
+export function fieldText(rawHeaders: readonly string[]): string {
   let text = '';
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
   return text;
@@ -48,4 +49,11 @@ export function groupedFields(flat: readonly string[]): readonly (readonly [stri
     name,
     values.length === 1 ? (values[0] ?? '') : values,
   ]);
+}
+
+/** Name, value, name, value ... as pairs: what `addTrailers` takes. */
+export function pairsOf(flat: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push([flat[i] ?? '', flat[i + 1] ?? '']);
+  return pairs;
 }

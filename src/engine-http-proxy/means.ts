@@ -1,4 +1,5 @@
 /** What the second engine is handed: the same look-ups and means as the native one, as functions, because `edge` is its caller. */
+import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import type { Forwarding } from '../http/forwarding.ts';
 import type { HeadError, RequestHead } from '../http/request-head.ts';
@@ -7,6 +8,48 @@ import type { AppRoute, HostRoute, PublishedEndpoint } from '../table/routing-ta
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { ExchangeRequest } from '../upstream/exchange.ts';
 import type { UpstreamFailure, UpstreamFailureCode } from '../upstream/failure.ts';
+
+/** What finds heads in a client's bytes; the native engine's. */
+export interface HeadFinder {
+  readonly length: number;
+  readonly bytes: Buffer;
+  readonly inHead: boolean;
+  push(chunk: Buffer): void;
+  drop(count: number): void;
+  takeAll(): Buffer;
+  /** Latin1 text up to the last field's CRLF; null while the head is not whole. */
+  takeHead(limits: Config['http']): string | HeadError | null;
+}
+
+/** What cuts a body out of a client's bytes. */
+export interface BodyCutter {
+  readonly whole: boolean;
+  /** Code of what is wrong with the coding, or ''. */
+  readonly error: string;
+  /** Trailer lines that may pass on; known once whole. */
+  readonly trailer: string;
+  take(input: Buffer, slices: Buffer[]): number;
+}
+
+export type ConnectionPhase = 'head' | 'body' | 'waiting' | 'tunnel' | 'lingering' | 'closed';
+
+/** What says when a client has been silent for too long. Times of performance.now(). */
+export interface ConnectionClock {
+  lastActivity: number;
+  startedAt: number;
+  lingeringSince: number;
+  judge(
+    socket: Socket,
+    state: {
+      readonly phase: ConnectionPhase;
+      readonly headBytes: number;
+      readonly fresh: boolean;
+      readonly paused: boolean;
+    },
+    http: Config['http'],
+    now: number,
+  ): 'fine' | 'end' | 'unread' | 'destroy' | 'body-late' | HeadError;
+}
 
 /** What the listener knows of a connection. */
 export interface EngineConnectionFacts {
@@ -30,6 +73,9 @@ export interface EngineAnswer {
   readonly page: string;
 }
 
+/** What can go wrong with a request's body after its head was taken. */
+export type BodyFailureCode = 'BODY_INVALID' | 'CLIENT_TIMEOUT';
+
 /** `Code`: the failure codes that the caller's table of answers knows. */
 export interface EngineMeans<Code extends string> {
   readonly http: Config['http'];
@@ -51,6 +97,10 @@ export interface EngineMeans<Code extends string> {
   observe(endpoint: PublishedEndpoint, failure: UpstreamFailure | null): void;
   /** Duration in microseconds. */
   record(context: RequestContext, durationUs: number): void;
-  answerFor(code: Code | UpstreamFailureCode): EngineAnswer;
+  newHeadFinder(): HeadFinder;
+  /** The body that follows a head, or null where none does. */
+  bodyAfter(head: RequestHead): BodyCutter | null;
+  newClock(): ConnectionClock;
+  answerFor(code: Code | UpstreamFailureCode | BodyFailureCode): EngineAnswer;
   ownAnswer(status: number, code: string, sentence: string): EngineAnswer;
 }

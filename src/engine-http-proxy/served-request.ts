@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import type ProxyServer from 'http-proxy';
+import { passableTrailer } from '../http/chunked.ts';
 import { createForwarding } from '../http/forwarding.ts';
 import { isHeadError, type RequestHead, readRequestHead } from '../http/request-head.ts';
 import { readResponseHead } from '../http/response-head.ts';
@@ -13,9 +14,10 @@ import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { mayRetry, type UpstreamFailure, type UpstreamFailureCode } from '../upstream/failure.ts';
 import { type Attempt, type AttemptRequest, startAttempt } from './attempt.ts';
 import type { EndpointAgents } from './endpoint-agents.ts';
-import { flatFields, requestText, responseText } from './head-text.ts';
+import { fieldText, flatFields, pairsOf, requestText, responseText } from './head-text.ts';
 import { joinSockets } from './join-sockets.ts';
-import type { EngineAnswer, EngineConnectionFacts, EngineMeans } from './means.ts';
+import type { BodyFailureCode, EngineAnswer, EngineConnectionFacts, EngineMeans } from './means.ts';
+import type { ScreenedConnection } from './screened-connection.ts';
 
 /** What an engine gives each of its requests. */
 export interface EngineParts<Code extends string> {
@@ -24,32 +26,38 @@ export interface EngineParts<Code extends string> {
   readonly agents: EndpointAgents;
 }
 
-export interface UpgradeRequest {
-  readonly socket: Socket;
-  /** What the client sent after the head. */
-  readonly early: Buffer;
+/** What a request under way can be told. */
+export interface ServedRequest<BodyCode> {
+  /** Its body is coded wrongly, or stopped coming. */
+  failBody(code: BodyCode, detail: string): void;
+  /** No further request on this connection. */
+  drain(): void;
 }
 
-const FAILED_UPGRADE_BODY = 'a request that asks for an upgrade must not have a body here';
-/** Ours to set: Node writes them from what it knows of the connection. */
+/** Nothing of the head but what Node is to say; which connection fields go out is decided here. */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set(['connection', 'transfer-encoding']);
 
-/** Serves the request; `upgrade` is set when Node handed over the bare socket. */
+/** Serves the request. `upgrade`: Node has let go of the connection. */
 export function serveRequest<Code extends string>(
   parts: EngineParts<Code>,
   facts: EngineConnectionFacts,
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  upgrade: UpgradeRequest | null,
-): void {
+  message: {
+    readonly incoming: IncomingMessage;
+    readonly response: ServerResponse;
+    readonly connection: ScreenedConnection;
+    readonly upgrade: boolean;
+  },
+): ServedRequest<BodyFailureCode> {
   const { means } = parts;
-  const startedAt = performance.now();
+  const { incoming, response, connection, upgrade } = message;
+  const { startedAt } = connection;
   const context = means.newContext(facts, startedAt);
   const tried: PublishedEndpoint[] = [];
   let endpoints: readonly PublishedEndpoint[] = [];
   let attempt: Attempt | null = null;
   let bodySent = false;
   let recorded = false;
+  let interims = 0;
   const elapsedUs = () => Math.round((performance.now() - startedAt) * 1_000);
 
   function record(): void {
@@ -68,12 +76,24 @@ export function serveRequest<Code extends string>(
     context.status = answer.status;
     context.bytesOut = withPage ? answer.page.length : 0;
     closeUnlessRead();
-    response.writeHead(answer.status, answer.reason, flatFields(answer.fields));
+    response.sendDate = false;
+    response.writeHead(answer.status, answer.reason, [
+      ...flatFields(answer.fields),
+      ...connectionField(true),
+    ]);
     response.end(withPage ? answer.page : undefined);
   }
   /** What is left of a body cannot be told from the next request safely. */
   function closeUnlessRead(): void {
-    if (!incoming.complete && upgrade === null) response.shouldKeepAlive = false;
+    if (connection.inBody) response.shouldKeepAlive = false;
+  }
+  /** Node would say `keep-alive` to HTTP/1.1 clients too. */
+  function connectionField(lengthKnown: boolean): string[] {
+    response.removeHeader('connection');
+    const oldClient = incoming.httpVersionMinor === 0;
+    if (oldClient && !lengthKnown) response.shouldKeepAlive = false;
+    if (!response.shouldKeepAlive) return ['Connection', 'close'];
+    return oldClient ? ['Connection', 'keep-alive'] : [];
   }
   function failWith(failure: UpstreamFailure): void {
     const shown = failure.detail === '' ? failure.code : `${failure.code}:${failure.detail}`;
@@ -134,7 +154,9 @@ export function serveRequest<Code extends string>(
           });
         },
         onInterim(status, rawHeaders) {
-          if (status === 103 && head.minorVersion === 1 && !response.headersSent)
+          if (++interims > MAX_INTERIM)
+            attempt?.fail({ code: 'RESPONSE_INVALID', detail: 'UPSTREAM_INTERIM_FLOOD' });
+          else if (status === 103 && head.minorVersion === 1 && !response.headersSent)
             passHints(response, rawHeaders);
         },
         onResponse(answer) {
@@ -159,16 +181,30 @@ export function serveRequest<Code extends string>(
     context.upstreamFirstByteUs = Math.max(1, elapsedUs());
     closeUnlessRead();
     response.sendDate = false;
-    response.writeHead(head.status, head.statusLine.slice(13), flatFields(head.kept, CONNECTION_FIELDS));
+    const bodyless = incoming.method === 'HEAD' || head.status === 204 || head.status === 304;
+    const lengthKnown = bodyless || head.contentLength >= 0;
+    response.writeHead(head.status, head.statusLine.slice(13), [
+      ...flatFields(head.kept, CONNECTION_FIELDS),
+      ...connectionField(lengthKnown),
+    ]);
+    connection.endHasMeaning = !lengthKnown && incoming.httpVersionMinor === 0;
     answer.on('data', (chunk: Buffer) => {
       context.bytesOut += chunk.length;
     });
     answer.on('error', () => {
       if (context.failure === '') context.failure = 'RESPONSE_CUT_SHORT';
     });
+    answer.once('end', () => {
+      const trailers = passableTrailer(fieldText(answer.rawTrailers));
+      if (trailers !== '' && !lengthKnown) response.addTrailers(pairsOf(flatFields(trailers)));
+    });
+    answer.setTimeout(means.upstream.responseTimeoutMs, () => {
+      // A client that takes nothing makes the gear wait, not the other way round.
+      if (!response.writableNeedDrain) answer.destroy(new Error('silent'));
+    });
     // pipeline, not pipe: when either side breaks off the other must go, or a download leaks a socket and a cut answer hangs.
     pipeline(answer, response, (error) => {
-      if (error) incoming.socket.destroy();
+      if (error) connection.destroy();
     });
   }
   function broken(
@@ -184,16 +220,16 @@ export function serveRequest<Code extends string>(
   }
   function join(endpoint: PublishedEndpoint, answer: IncomingMessage, gear: Socket, first: Buffer): void {
     const head = readResponseHead(responseText(answer), means.http.maxHeaders);
-    if (upgrade === null || 'reason' in head || head.status !== 101) {
+    if (!upgrade || 'reason' in head || head.status !== 101) {
       gear.destroy();
-      broken(endpoint, answer, upgrade === null ? 'UNASKED_UPGRADE' : 'RESPONSE_INVALID', '');
+      broken(endpoint, answer, upgrade ? 'RESPONSE_INVALID' : 'UNASKED_UPGRADE', '');
       return;
     }
     means.observe(endpoint, null);
-    const { socket, early } = upgrade;
     context.status = 101;
     context.upstreamFirstByteUs = Math.max(1, elapsedUs());
-    response.detachSocket(socket);
+    response.detachSocket(incoming.socket);
+    const { socket, early } = connection.release();
     socket.write(
       `${head.statusLine}\r\n${head.kept}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`,
       'latin1',
@@ -208,39 +244,43 @@ export function serveRequest<Code extends string>(
     );
   }
 
+  const served: ServedRequest<BodyFailureCode> = {
+    failBody(code, detail) {
+      attempt?.abort();
+      answerOwn(means.answerFor(code), detail === '' ? code : `${code}:${detail}`);
+    },
+    drain() {
+      if (!response.headersSent) response.shouldKeepAlive = false;
+    },
+  };
   response.on('error', () => {});
   response.once('close', () => {
-    if (!response.writableFinished) {
-      if (context.failure === '') context.failure = 'CLIENT_GONE';
-      attempt?.abort();
-    }
+    if (!response.writableFinished && context.failure === '') context.failure = 'CLIENT_GONE';
+    // Also after a whole answer: an upload that the gear did not wait for goes no further.
+    if (!response.writableFinished || !incoming.complete) attempt?.abort();
     if (context.status !== 101) record();
   });
 
   const head = readRequestHead(requestText(incoming), means.http);
   if (isHeadError(head)) {
     refuse(head.status, head.code, head.reason);
-    return;
+    return served;
   }
   means.describeRequest(context, head);
   const destination = means.routeRequest(context, head);
   if (typeof destination === 'string') {
     answerOwn(means.answerFor(destination), destination);
-    return;
+    return served;
   }
   if (isHeadError(destination)) {
     refuse(destination.status, destination.code, destination.reason);
-    return;
+    return served;
   }
   const { peerAddress, scheme, port } = facts;
   const downstream = { peerAddress, scheme, port, trusted: means.trust(peerAddress) };
   const forwarding = createForwarding(downstream, means.trust)(head, context.startedAtUs);
   context.clientAddress = forwarding.clientAddress;
   const request = means.upstreamRequest(head, forwarding, context.host);
-  if (upgrade !== null && request.body !== 'none') {
-    refuse(400, 'HTTP_UPGRADE_WITH_BODY', FAILED_UPGRADE_BODY);
-    return;
-  }
   endpoints = means.endpointsOf(destination, scheme, request.asksUpgrade);
   const lines = request.head.slice(request.head.indexOf('\r\n') + 2);
   tryNext(
@@ -253,8 +293,11 @@ export function serveRequest<Code extends string>(
     },
     head,
   );
+  return served;
 }
 
+/** As many interim answers as the native engine takes. */
+const MAX_INTERIM = 16;
 const EXPECT: ReadonlySet<string> = new Set(['expect']);
 
 /** 103 as the gear sent it; of other interim answers Node's server knows nothing. */

@@ -19,9 +19,11 @@ export const TOKEN = tableOf(
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is what it is for
 const ILLEGAL_IN_HEAD = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|[^\r]\n/;
 
+const LF = 0x0a;
+
 /** Whether a head (latin1 text that ends in CRLF) holds a byte that has no place in any head. */
 export function hasIllegalBytes(head: string): boolean {
-  return ILLEGAL_IN_HEAD.test(head);
+  return head.charCodeAt(0) === LF || ILLEGAL_IN_HEAD.test(head);
 }
 
 /** Whether `text[from, to)` is a token; an empty range is not. */

@@ -3,6 +3,7 @@
  * what leaves here then has one reading only, whatever extensions or odd sizes came in.
  */
 import { TOKEN } from './characters.ts';
+import { foldedName } from './fields.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -10,6 +11,8 @@ const MAX_SIZE_DIGITS = 13; // 2^52: exact in a double
 const MAX_LINE_BYTES = 4_096; // extensions of one chunk
 const MAX_EXTENSION_BYTES = 65_536; // extensions of one message
 const MAX_TRAILER_BYTES = 8_192;
+/** A piece of payload below this is moved next to the one before it: see `#give`. */
+const SMALL_PIECE_BYTES = 1_024;
 
 type Step = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer' | 'done' | 'failed';
 
@@ -21,6 +24,9 @@ export class ChunkedDecoder {
   #lineBytes = 0;
   #extensionBytes = 0;
   #trailer = '';
+  /** Payload of the present input that lies in one piece and was not given out yet. */
+  #runFrom = 0;
+  #runTo = 0;
   /** Code of what is wrong, or ''. After an error the connection has to close. */
   error = '';
 
@@ -35,9 +41,16 @@ export class ChunkedDecoder {
 
   /**
    * Takes `bytes[from..]`, puts views of the payload into `out`, and returns the index behind the last byte taken: the body's end
-   * when `done`, else the input's. Check `error` after each call.
+   * when `done`, else the input's. Check `error` after each call. Moves payload within the part of `bytes` that it takes.
    */
   feed(bytes: Buffer, from: number, out: Buffer[]): number {
+    this.#runFrom = this.#runTo = from;
+    const index = this.#walk(bytes, from, out);
+    if (this.#runTo > this.#runFrom) out.push(bytes.subarray(this.#runFrom, this.#runTo));
+    return index;
+  }
+
+  #walk(bytes: Buffer, from: number, out: Buffer[]): number {
     let index = from;
     while (index < bytes.length) {
       switch (this.#step) {
@@ -54,7 +67,7 @@ export class ChunkedDecoder {
           break;
         case 'data': {
           const end = Math.min(bytes.length, index + this.#size);
-          out.push(bytes.subarray(index, end));
+          this.#give(bytes, index, end, out);
           this.#size -= end - index;
           index = end;
           if (this.#size === 0) this.#step = 'data-cr';
@@ -78,6 +91,24 @@ export class ChunkedDecoder {
       }
     }
     return index;
+  }
+
+  /**
+   * Payload at [from, to). Small pieces join up in place, over the chunk sizes that stood between them: without it a body in chunks of one
+   * byte would cost a view, a write and a chunk of our own for every six bytes sent.
+   */
+  #give(bytes: Buffer, from: number, to: number, out: Buffer[]): void {
+    const length = to - from;
+    if (this.#runTo > this.#runFrom) {
+      if (length < SMALL_PIECE_BYTES) {
+        bytes.copyWithin(this.#runTo, from, to);
+        this.#runTo += length;
+        return;
+      }
+      out.push(bytes.subarray(this.#runFrom, this.#runTo));
+    }
+    this.#runFrom = from;
+    this.#runTo = to;
   }
 
   #readSize(bytes: Buffer, index: number): number {
@@ -163,16 +194,19 @@ function isFieldLines(text: string): boolean {
   });
 }
 
-/** Fields that are no trailers: framing, routing, authentication, request modifiers (RFC 9110 6.5.1). */
+/** Fields that are no trailers: framing, routing, authentication, request modifiers (RFC 9110 6.5.1), and what only we say. */
 const NOT_IN_TRAILERS =
-  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|proxy.*|x-forwarded-.*|x_forwarded_.*|forwarded|x-client-ip|x-openshift-host|x-request-start|authorization|cookie|set-cookie|expect|cache-control|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|www-authenticate)$/i;
+  /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|proxy.*|x-forwarded-.*|forwarded|x-client-ip|x-real-ip|x-openshift-host|x-request-start|http2-settings|headgear-failure|authorization|cookie|set-cookie|expect|cache-control|max-forwards|range|if-.*|age|date|expires|location|retry-after|vary|warning|www-authenticate)$/;
 
-/** Trailer lines that may pass on. */
+/** Trailer lines that may pass on; spellings that gears fold onto a forbidden name are forbidden too. */
 export function passableTrailer(trailer: string): string {
   if (trailer === '') return '';
   return trailer
     .split('\r\n')
-    .filter((line) => line !== '' && !NOT_IN_TRAILERS.test(line.slice(0, line.indexOf(':'))))
+    .filter(
+      (line) =>
+        line !== '' && !NOT_IN_TRAILERS.test(foldedName(line.slice(0, line.indexOf(':')).toLowerCase())),
+    )
     .map((line) => `${line}\r\n`)
     .join('');
 }

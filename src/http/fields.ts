@@ -55,6 +55,8 @@ export const RESPONSE_FIELDS: ReadonlyMap<string, FieldRule> = new Map<string, F
   ['proxy-connection', 'hop'],
   ['proxy-authenticate', 'hop'],
   ['trailer', 'hop'],
+  // Ours to say: a gear that set it would speak in our name.
+  ['headgear-failure', 'never'],
 ]);
 
 /** X-Forwarded-Anything is ours to say, also what we do not set ourselves (X-Forwarded-SSL-Client-Cert, X-Forwarded-Server). */
@@ -83,12 +85,21 @@ export const NOT_CONNECTION_OPTIONS: ReadonlySet<string> = new Set([
   'vary',
 ]);
 
-/** Rule of a request field. Names that CGI-like gears fold onto our own (`X_Forwarded_For`, `X.Forwarded.For`) fall under the same rule. */
+const FOLDABLE = /[^a-z0-9-]/;
+
+/**
+ * Rule of a request field. Names that gears fold onto our own fall under the same rule: WSGI and PHP make `_` of `-` and `.`, and the
+ * CGI variables of Apache 2.2 have `_` for anything that is no letter or digit, so `X|Forwarded|For` is X-Forwarded-For there.
+ */
 export function requestFieldRule(lowerName: string): FieldRule | undefined {
   const rule = REQUEST_FIELDS.get(lowerName);
   if (rule !== undefined) return rule;
-  if (lowerName.startsWith(FORWARDED_PREFIX)) return 'forwarding';
-  if (!lowerName.includes('_') && !lowerName.includes('.')) return undefined;
-  const twin = requestFieldRule(lowerName.replaceAll(/[_.]/g, '-'));
+  if (!FOLDABLE.test(lowerName)) return lowerName.startsWith(FORWARDED_PREFIX) ? 'forwarding' : undefined;
+  const twin = requestFieldRule(foldedName(lowerName));
   return twin === undefined || twin === 'seen' ? undefined : 'never';
+}
+
+/** The name with everything that gears may fold as a hyphen. */
+export function foldedName(lowerName: string): string {
+  return lowerName.replaceAll(/[^a-z0-9]/g, '-');
 }

@@ -209,7 +209,8 @@ function read(
 const TARGET_FORBIDDEN = /[^\x21-\x7e]|#/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)/i;
 
-function splitTarget(
+/** The target in origin-form (or `*`) and the authority of an absolute-form one. */
+export function splitTarget(
   method: string,
   target: string,
   limits: HeadLimits,
@@ -233,6 +234,8 @@ function splitTarget(
     return refuse('HTTP_TARGET_FORM', 'the request target is neither a path nor an http URL');
   }
   const rest = target.slice(absolute[0].length);
+  // RFC 9112 3.2.4: the server as a whole is meant, which only the asterisk says.
+  if (rest === '' && method === 'OPTIONS') return { target: '*', authority: absolute[1] };
   return { target: rest.startsWith('/') ? rest : `/${rest}`, authority: absolute[1] };
 }
 

@@ -17,10 +17,9 @@ import { createRouter } from '../router/router.ts';
 import type { AppRoute, PublishedEndpoint, TableChanges } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
-import { isConnectFailure } from '../upstream/failure.ts';
+import { blamesEndpoint } from '../upstream/failure.ts';
 import { createPools } from '../upstream/pools.ts';
-
-const SWEEP_INTERVAL_MS = 500;
+import { startSweep } from '../upstream/sweep.ts';
 
 export interface PlaneOptions {
   readonly config: Config;
@@ -77,11 +76,13 @@ export function createPlane(options: PlaneOptions): Plane {
 
   const serving: Serving = {
     http: config.http,
+    http2: config.http2,
     maxAttempts: config.upstream.maxAttempts,
     trust: trustFrom(config.http),
     pools,
     connections,
     route: router.route,
+    sameCertificate: certificates.sameCertificate,
     record: options.record,
     get generation() {
       return router.generation;
@@ -92,15 +93,13 @@ export function createPlane(options: PlaneOptions): Plane {
     pick: (endpoints, tried) => pickLeastLoaded(endpoints, tried, facts, turn++),
     observe(endpoint, failure) {
       if (failure === null) ejections.observe(endpoint.id, 'answered');
-      else if (isConnectFailure(failure.code)) ejections.observe(endpoint.id, 'unconnected');
+      else if (blamesEndpoint(failure.code)) ejections.observe(endpoint.id, 'unconnected');
     },
   };
 
-  const sweep = setInterval(() => {
-    const now = performance.now();
+  const stopSweep = startSweep((now) => {
     for (const connection of connections) connection.sweep(now);
-  }, SWEEP_INTERVAL_MS);
-  sweep.unref();
+  });
 
   const handler = createConnectionHandler(config, serving);
   const handshakeFailures = metrics.counter('tls_handshake_failures_total', 'TLS handshakes that failed', [
@@ -113,12 +112,16 @@ export function createPlane(options: PlaneOptions): Plane {
   const tlsOptions = {
     contextFor: certificates.contextFor,
     handshakeTimeoutMs: config.tls.handshakeTimeoutMs,
+    alpnProtocols: handler.alpnProtocols,
   };
   const onHttps = (socket: net.Socket, facts: ConnectionFacts): void => {
     acceptTls(
       socket,
       tlsOptions,
-      (secured) => handler.handle(secured, facts),
+      (secured, { alpnProtocol, serverName }) =>
+        alpnProtocol === 'h2'
+          ? handler.handleHttp2(secured, facts, serverName)
+          : handler.handle(secured, facts),
       (code) => handshakeFailures.inc({ code }),
     );
   };
@@ -176,7 +179,7 @@ export function createPlane(options: PlaneOptions): Plane {
         drained(connections, timeoutMs),
       ]);
       for (const connection of connections) connection.destroy();
-      clearInterval(sweep);
+      stopSweep();
       handler.stop();
       pools.close();
     },

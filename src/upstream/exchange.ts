@@ -18,6 +18,8 @@ export interface ExchangeRequest {
   readonly servername: string;
   readonly body: 'none' | 'length' | 'chunked';
   readonly asksUpgrade: boolean;
+  /** The tokens asked for; '' without any. */
+  readonly upgrade: string;
 }
 
 /** What an exchange needs from outside. */
@@ -69,14 +71,16 @@ export class Exchange implements ResponseSink {
   /** Body bytes in order. False: no more until `onWritable`. */
   write(slices: readonly Buffer[]): boolean {
     const connection = this.#connection;
-    if (connection === null || this.#over || slices.length === 0) return !this.#over;
+    if (connection === null || this.#over) return !this.#over;
+    let size = 0;
+    for (const slice of slices) size += slice.length;
+    // An empty chunk would be the last one, and what follows a request of its own.
+    if (size === 0) return !connection.full;
     this.#bodySent = true;
     if (this.#request.body === 'length') {
       for (const slice of slices) connection.write(slice);
       return !connection.full;
     }
-    let size = 0;
-    for (const slice of slices) size += slice.length;
     connection.cork();
     connection.write(chunkHead(size));
     for (const slice of slices) connection.write(slice);
@@ -90,7 +94,10 @@ export class Exchange implements ResponseSink {
     this.#bodyWhole = true;
     const connection = this.#connection;
     if (connection === null || this.#over) return;
-    if (this.#request.body === 'chunked') connection.write(lastChunk(trailer));
+    if (this.#request.body === 'chunked') {
+      this.#bodySent = true;
+      connection.write(lastChunk(trailer));
+    }
     connection.finishRequest();
   }
 
@@ -113,9 +120,15 @@ export class Exchange implements ResponseSink {
     this.#endpoint = endpoint;
     this.#means.onAttempt(endpoint);
     const pool = this.#means.pools.of(endpoint);
+    if (!fresh && pool.full) {
+      this.onFailure({ code: 'ENDPOINT_FULL', detail: '' });
+      return;
+    }
     const open = fresh ? null : pool.take(this.#request.servername);
     if (open !== null) {
       this.#begin(open);
+      // Of the first attempt the caller knows; one that waits for a retry has to be told that the body may come.
+      if (this.#attempts > 1) this.#sink.onWritable();
       return;
     }
     this.#giveUpDial = pool.dial(
@@ -137,7 +150,7 @@ export class Exchange implements ResponseSink {
     this.#connection = connection;
     connection.begin(this, this.#request.head, {
       isHead: this.#request.method === 'HEAD',
-      asksUpgrade: this.#request.asksUpgrade,
+      upgrade: this.#request.asksUpgrade ? this.#request.upgrade : null,
       whole: this.#bodyWhole,
     });
   }

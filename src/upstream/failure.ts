@@ -2,11 +2,13 @@
 
 export type UpstreamFailureCode =
   | 'NO_ENDPOINT'
+  | 'ENDPOINT_FULL'
   | 'CONNECT_REFUSED'
   | 'CONNECT_TIMEOUT'
   | 'CONNECT_UNREACHABLE'
   | 'CONNECT_TLS'
   | 'CONNECT_FAILED'
+  | 'CONNECT_EXHAUSTED'
   | 'CLOSED_BEFORE_RESPONSE'
   | 'RESET_BEFORE_RESPONSE'
   | 'RESPONSE_TIMEOUT'
@@ -25,6 +27,11 @@ export function isConnectFailure(code: UpstreamFailureCode): boolean {
   return code.startsWith('CONNECT_');
 }
 
+/** Whether a failure says that an endpoint cannot be reached; what this machine ran out of says nothing of any endpoint. */
+export function blamesEndpoint(code: UpstreamFailureCode): boolean {
+  return isConnectFailure(code) && code !== 'CONNECT_EXHAUSTED';
+}
+
 /** Classifies an error that a dial met. */
 export function dialFailure(error: NodeJS.ErrnoException, tls: boolean): UpstreamFailure {
   const detail = error.code ?? error.message;
@@ -35,8 +42,13 @@ export function dialFailure(error: NodeJS.ErrnoException, tls: boolean): Upstrea
       return { code: 'CONNECT_TIMEOUT', detail };
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-    case 'EADDRNOTAVAIL':
       return { code: 'CONNECT_UNREACHABLE', detail };
+    case 'EMFILE':
+    case 'ENFILE':
+    case 'ENOMEM':
+    case 'ENOBUFS':
+    case 'EADDRNOTAVAIL':
+      return { code: 'CONNECT_EXHAUSTED', detail };
     default:
       return { code: tls ? 'CONNECT_TLS' : 'CONNECT_FAILED', detail };
   }
@@ -51,7 +63,7 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
  */
 export function mayRetry(failure: UpstreamFailure, method: string, bodySent: boolean): boolean {
   if (bodySent) return false;
-  if (isConnectFailure(failure.code)) return true;
+  if (isConnectFailure(failure.code) || failure.code === 'ENDPOINT_FULL') return true;
   const unanswered = failure.code === 'CLOSED_BEFORE_RESPONSE' || failure.code === 'RESET_BEFORE_RESPONSE';
   return unanswered && IDEMPOTENT.has(method);
 }

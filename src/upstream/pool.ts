@@ -11,6 +11,10 @@ export interface PoolOptions {
   readonly idleTimeoutMs: number;
   readonly responseTimeoutMs: number;
   readonly maxIdlePerEndpoint: number;
+  /** 0: no limit. */
+  readonly maxInFlightPerEndpoint: number;
+  /** How long a tunnel may go on after its endpoint was retired. */
+  readonly tunnelDrainMs: number;
 }
 
 export class EndpointPool implements ConnectionOwner {
@@ -20,7 +24,8 @@ export class EndpointPool implements ConnectionOwner {
   readonly #idle: UpstreamConnection[] = [];
   readonly #busy = new Set<UpstreamConnection>();
   #dialling = 0;
-  #retired = false;
+  /** performance.now() of the endpoint's removal. */
+  #retiredAt = Number.POSITIVE_INFINITY;
 
   constructor(endpoint: PublishedEndpoint, options: PoolOptions) {
     this.endpoint = endpoint;
@@ -36,12 +41,22 @@ export class EndpointPool implements ConnectionOwner {
     return this.#idle.length;
   }
 
+  /** As many requests under way as the endpoint may have. */
+  get full(): boolean {
+    const { maxInFlightPerEndpoint } = this.#options;
+    return maxInFlightPerEndpoint > 0 && this.load >= maxInFlightPerEndpoint;
+  }
+
   /** An open connection, or null; towards TLS endpoints one that was opened for the same name. */
   take(servername: string): UpstreamConnection | null {
-    const connection = this.endpoint.tls ? this.#takeNamed(servername) : this.#idle.pop();
-    if (connection === undefined) return null;
-    this.#busy.add(connection);
-    return connection;
+    for (;;) {
+      const connection = this.endpoint.tls ? this.#takeNamed(servername) : this.#idle.pop();
+      if (connection === undefined) return null;
+      // One that was destroyed a moment ago is still here: its close event comes later.
+      if (!connection.open) continue;
+      this.#busy.add(connection);
+      return connection;
+    }
   }
 
   #takeNamed(servername: string): UpstreamConnection | undefined {
@@ -49,28 +64,33 @@ export class EndpointPool implements ConnectionOwner {
     return index < 0 ? undefined : this.#idle.splice(index, 1)[0];
   }
 
-  /** Opens another connection. Returns a function that gives it up. */
+  /** Opens another connection. Returns a function that gives it up; once one of the callbacks was called it does nothing. */
   dial(
     servername: string,
     onOpen: (connection: UpstreamConnection) => void,
     onFailure: (failure: UpstreamFailure) => void,
   ): () => void {
+    let dialling = true;
+    const settle = (): void => {
+      if (dialling) this.#dialling--;
+      dialling = false;
+    };
     this.#dialling++;
     const giveUp = UpstreamConnection.dial(
       this,
       { endpoint: this.endpoint, servername, timeoutMs: this.#options.connectTimeoutMs },
       (connection) => {
-        this.#dialling--;
+        settle();
         this.#busy.add(connection);
         onOpen(connection);
       },
       (failure) => {
-        this.#dialling--;
+        settle();
         onFailure(failure);
       },
     );
     return () => {
-      this.#dialling--;
+      settle();
       giveUp();
     };
   }
@@ -78,7 +98,7 @@ export class EndpointPool implements ConnectionOwner {
   onIdle(connection: UpstreamConnection, reusable: boolean): void {
     this.#busy.delete(connection);
     if (!reusable) return;
-    if (this.#retired || this.#idle.length >= this.#options.maxIdlePerEndpoint) {
+    if (this.#retiredAt < Number.POSITIVE_INFINITY || this.#idle.length >= this.#options.maxIdlePerEndpoint) {
       connection.destroy();
       return;
     }
@@ -91,21 +111,23 @@ export class EndpointPool implements ConnectionOwner {
     if (index >= 0) this.#idle.splice(index, 1);
   }
 
-  /** Closes what was idle for too long and ends exchanges whose gear is silent; `now` of performance.now(). */
+  /** Closes what was idle for too long, ends exchanges whose gear is silent and tunnels whose endpoint is gone; `now` of performance.now(). */
   sweep(now: number): void {
     const idleSince = now - this.#options.idleTimeoutMs;
     let expired = 0;
     while (expired < this.#idle.length && (this.#idle[expired]?.lastActivity ?? now) <= idleSince) expired++;
     for (const connection of this.#idle.splice(0, expired)) connection.destroy();
     const silentSince = now - this.#options.responseTimeoutMs;
+    const drained = now - this.#retiredAt > this.#options.tunnelDrainMs;
     for (const connection of this.#busy) {
-      if (connection.lastActivity <= silentSince) connection.expire();
+      if (connection.lastActivity <= silentSince) connection.expire(now);
+      if (drained) connection.endTunnel();
     }
   }
 
-  /** No new connections are kept; exchanges and tunnels under way end by themselves. */
+  /** No new connections are kept; exchanges under way end by themselves, tunnels have `tunnelDrainMs` to do so. */
   retire(): void {
-    this.#retired = true;
+    this.#retiredAt = performance.now();
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
 }

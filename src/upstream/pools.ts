@@ -1,15 +1,14 @@
-/** All pools by endpoint id, made when first used and retired when their endpoint is gone. One sweep a second serves them all. */
+/** All pools by endpoint id, made when needed and retired when their endpoint is gone. Two sweeps a second serve them all. */
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { EndpointPool, type PoolOptions } from './pool.ts';
-
-const SWEEP_INTERVAL_MS = 500;
+import { startSweep } from './sweep.ts';
 
 export interface Pools {
   of(endpoint: PublishedEndpoint): EndpointPool;
   /** Requests under way at an endpoint; 0 where none was ever sent. */
   load(id: string): number;
   retire(id: string): void;
-  /** Number of pools: endpoints that were used and are still in the table. */
+  /** Number of pools: endpoints in the table that have connections. */
   readonly size: number;
   /** Idle connections over all pools. */
   idle(): number;
@@ -21,15 +20,17 @@ export function createPools(options: PoolOptions): Pools {
   const pools = new Map<string, EndpointPool>();
   // Retired pools with exchanges under way are swept until those end, so that a silent gear cannot hold a client for ever.
   const leaving = new Set<EndpointPool>();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    for (const pool of pools.values()) pool.sweep(now);
+  const stopSweep = startSweep((now) => {
+    for (const [id, pool] of pools) {
+      pool.sweep(now);
+      // Also what a late retry made anew after its endpoint was retired, which nobody would retire again.
+      if (pool.load === 0 && pool.idle === 0) pools.delete(id);
+    }
     for (const pool of leaving) {
       pool.sweep(now);
       if (pool.load === 0) leaving.delete(pool);
     }
-  }, SWEEP_INTERVAL_MS);
-  timer.unref();
+  });
   const retire = (id: string): void => {
     const pool = pools.get(id);
     if (pool === undefined) return;
@@ -56,7 +57,7 @@ export function createPools(options: PoolOptions): Pools {
       return sum;
     },
     close() {
-      clearInterval(timer);
+      stopSweep();
       for (const id of [...pools.keys()]) retire(id);
     },
   };

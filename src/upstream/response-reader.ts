@@ -1,5 +1,6 @@
 /** Cuts a gear's bytes into one answer: head, body by whichever framing, end. Knows no sockets; splitting anywhere changes nothing. */
 import { ChunkedDecoder, passableTrailer } from '../http/chunked.ts';
+import { GatheredBytes } from '../http/gathered-bytes.ts';
 import { type ResponseHead, readResponseHead } from '../http/response-head.ts';
 import type { UpstreamFailureCode } from './failure.ts';
 import type { ResponseSink } from './sink.ts';
@@ -17,10 +18,11 @@ type Phase = 'head' | 'length' | 'chunked' | 'until-close' | 'over';
 export class ResponseReader {
   #phase: Phase = 'over';
   #isHead = false;
-  #asksUpgrade = false;
+  /** Upgrade tokens that were asked for; null where none were. */
+  #asked: string | null = null;
   #remaining = 0;
   #interims = 0;
-  #partialHead: Buffer = NOTHING;
+  readonly #partialHead = new GatheredBytes();
   #decoder: ChunkedDecoder | null = null;
   /** Whether the gear keeps the connection, as the answer says. */
   keepAlive = true;
@@ -32,16 +34,21 @@ export class ResponseReader {
   failure: UpstreamFailureCode = 'RESPONSE_INVALID';
   detail = '';
 
-  /** A request goes out: its answer is next. */
-  begin(isHead: boolean, asksUpgrade: boolean): void {
+  /** A request goes out: its answer is next. `asked`: the tokens of its Upgrade field, null without one. */
+  begin(isHead: boolean, asked: string | null): void {
     this.#phase = 'head';
     this.#isHead = isHead;
-    this.#asksUpgrade = asksUpgrade;
+    this.#asked = asked;
     this.#interims = 0;
-    this.#partialHead = NOTHING;
+    this.#partialHead.drop(this.#partialHead.length);
     this.#decoder = null;
     this.head = null;
     this.trailer = '';
+  }
+
+  /** A head has begun that is not whole. */
+  get inHead(): boolean {
+    return this.#partialHead.length > 0;
   }
 
   /** Not a byte of the final answer is here. */
@@ -104,22 +111,30 @@ export class ResponseReader {
   /** Returns the index behind the head, or -1: it is not whole yet, or (`detail` set) it never will be. */
   #readHead(view: Buffer, from: number): number {
     this.detail = '';
-    const known = this.#partialHead.length;
-    const bytes = known === 0 ? view : Buffer.concat([this.#partialHead, view.subarray(from)]);
+    const partial = this.#partialHead;
+    const known = partial.length;
+    if (known > 0) partial.push(from === 0 ? view : view.subarray(from));
+    const bytes = known === 0 ? view : partial.bytes;
     const start = known === 0 ? from : 0;
     const end = bytes.indexOf('\r\n\r\n', Math.max(start, known - 3), 'latin1');
-    if (end < 0) {
-      if (bytes.length - start > MAX_HEAD_BYTES) this.#fail('RESPONSE_INVALID', 'UPSTREAM_HEAD_TOO_LONG');
-      this.#partialHead = Buffer.from(bytes.subarray(start));
+    // Without its end, up to three bytes may belong to it: where the bytes are cut must not matter.
+    const size = (end < 0 ? bytes.length - 3 : end) - start;
+    if (size > MAX_HEAD_BYTES) {
+      this.#fail('RESPONSE_INVALID', 'UPSTREAM_HEAD_TOO_LONG');
       return -1;
     }
-    this.#partialHead = NOTHING;
+    if (end < 0) {
+      // A copy: the view is of the buffer that all connections read into.
+      if (known === 0) partial.push(Buffer.from(view.subarray(from)));
+      return -1;
+    }
     const head = readResponseHead(bytes.toString('latin1', start, end + 2), MAX_FIELDS);
     if ('code' in head) {
       this.#fail('RESPONSE_INVALID', head.code);
       return -1;
     }
     this.head = head;
+    partial.drop(partial.length);
     return known === 0 ? end + 4 : from + end + 4 - known;
   }
 
@@ -127,7 +142,7 @@ export class ResponseReader {
     const head = this.head;
     if (head === null) return 'more';
     if (head.status === 101) {
-      if (!this.#asksUpgrade || head.upgrade === '') return this.#fail('UNASKED_UPGRADE', '101');
+      if (!isAmong(head.upgrade, this.#asked)) return this.#fail('UNASKED_UPGRADE', '101');
       this.#phase = 'over';
       return 'upgrade';
     }
@@ -168,4 +183,18 @@ export class ResponseReader {
     this.detail = detail;
     return 'failed';
   }
+}
+
+/** Whether a gear switches to something that was asked for (RFC 9110 7.8); to h2c, say, it could be talked into by nobody. */
+function isAmong(chosen: string, asked: string | null): boolean {
+  if (chosen === '' || asked === null) return false;
+  const tokens = tokensOf(asked);
+  return tokensOf(chosen).every((token) => tokens.includes(token));
+}
+
+function tokensOf(list: string): readonly string[] {
+  return list
+    .toLowerCase()
+    .split(',')
+    .map((token) => token.trim());
 }

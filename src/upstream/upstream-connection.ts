@@ -7,11 +7,16 @@ import tls from 'node:tls';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { dialFailure, type UpstreamFailure, type UpstreamFailureCode } from './failure.ts';
 import { ResponseReader } from './response-reader.ts';
+import { unsentBytes } from './send-watch.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
 
 const READ_BUFFER_BYTES = 65_536;
 /** Bytes waiting in a socket above which its source is paused. */
 export const HIGH_WATER_BYTES = 262_144;
+
+/** tls.connect takes it too, but its types do not say so. */
+const HALF_OPEN = { allowHalfOpen: true };
+const TUNNEL_KEEP_ALIVE_MS = 60_000;
 
 const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
@@ -44,7 +49,9 @@ export class UpstreamConnection implements RawConnection {
   #lastError = '';
   #exchanges = 0;
   #paused = false;
-  /** performance.now() of the last byte either way: the pool's sweep reads it. */
+  /** What the gear had not taken yet when it was last found silent. */
+  #unsentSeen = 0;
+  /** performance.now() of the last byte either way, of a head's first one: the pool's sweep reads it. */
   lastActivity = 0;
 
   private constructor(owner: ConnectionOwner, options: DialOptions, socket: net.Socket) {
@@ -68,6 +75,7 @@ export class UpstreamConnection implements RawConnection {
       ? tls.connect({
           host: endpoint.address,
           port: endpoint.port,
+          ...HALF_OPEN,
           rejectUnauthorized: endpoint.verifyTls,
           ALPNProtocols: ['http/1.1'],
           ...(net.isIP(options.servername) === 0 && options.servername !== ''
@@ -77,7 +85,7 @@ export class UpstreamConnection implements RawConnection {
       : net.connect({
           host: endpoint.address,
           port: endpoint.port,
-          allowHalfOpen: true,
+          ...HALF_OPEN,
           onread: {
             buffer: sharedReadBuffer,
             callback: (length: number, buffer: Uint8Array) =>
@@ -136,6 +144,10 @@ export class UpstreamConnection implements RawConnection {
     this.#lastError = error.code ?? error.message;
   }
 
+  get open(): boolean {
+    return !this.#socket.destroyed;
+  }
+
   get reused(): boolean {
     return this.#exchanges > 1;
   }
@@ -147,15 +159,15 @@ export class UpstreamConnection implements RawConnection {
 
   /**
    * Starts an exchange: writes the head (latin1 text with its empty line). `requestWhole`: no body follows, or it follows later
-   * through `write` and `finishRequest`.
+   * through `write` and `finishRequest`. `upgrade`: the tokens that the head asks for, null without any.
    */
   begin(
     sink: ResponseSink,
     head: string,
-    request: { readonly isHead: boolean; readonly asksUpgrade: boolean; readonly whole: boolean },
+    request: { readonly isHead: boolean; readonly upgrade: string | null; readonly whole: boolean },
   ): void {
     this.#sink = sink;
-    this.#reader.begin(request.isHead, request.asksUpgrade);
+    this.#reader.begin(request.isHead, request.upgrade);
     this.#requestWhole = request.whole;
     this.#exchanges++;
     this.lastActivity = performance.now();
@@ -204,10 +216,31 @@ export class UpstreamConnection implements RawConnection {
     sink.flush();
   }
 
-  /** The gear was silent for too long; a tunnel has its own time (its sink's) and a paused gear is not at fault. */
-  expire(): void {
-    if (this.#phase === 'tunnel' || this.#paused || !this.#requestWhole) return;
-    this.fail('RESPONSE_TIMEOUT', 'silent for too long');
+  /**
+   * Nothing came or went for too long; `now` of performance.now(). A tunnel has its own time (its sink's), a gear that we do not read
+   * from is not at fault, nor is one that waits for the rest of the request, and one that takes what we sent, however slowly, gets time.
+   */
+  expire(now: number): void {
+    const unsent = unsentBytes(this.#socket);
+    const moved = unsent > 0 && unsent !== this.#unsentSeen;
+    this.#unsentSeen = unsent;
+    if (moved) {
+      this.lastActivity = now;
+      return;
+    }
+    if (this.#phase === 'tunnel') {
+      // Both sides have ended and the client is gone: only the gear, which does not read the rest, keeps this open.
+      if (this.#socket.writableEnded && this.#socket.readableEnded) this.#socket.destroy();
+      return;
+    }
+    if (this.#paused) return;
+    if (this.#requestWhole) this.fail('RESPONSE_TIMEOUT', 'silent for too long');
+    else if (this.full) this.fail('RESPONSE_TIMEOUT', 'takes no more of the request');
+  }
+
+  /** Closes it if it is a tunnel. */
+  endTunnel(): void {
+    if (this.#phase === 'tunnel') this.#socket.destroy();
   }
 
   startTunnel(
@@ -218,6 +251,8 @@ export class UpstreamConnection implements RawConnection {
   ): void {
     this.#onTunnelData = onData;
     this.#onTunnelEnd = onEnd;
+    // A peer that vanished without a word is noticed long before the idle time of a tunnel.
+    this.#socket.setKeepAlive(true, TUNNEL_KEEP_ALIVE_MS);
     this.#socket.on('close', onClose);
     this.#socket.on('drain', onDrain);
   }
@@ -228,7 +263,9 @@ export class UpstreamConnection implements RawConnection {
   }
 
   #take(view: Buffer): boolean {
-    this.lastActivity = performance.now();
+    // Within a head only its first byte counts: a gear could else hold a request for days by dripping it.
+    const inHead = this.#reader.inHead;
+    if (!inHead) this.lastActivity = performance.now();
     if (this.#phase === 'tunnel') return this.#continueReading(this.#onTunnelData?.(view) ?? false);
     const sink = this.#sink;
     if (sink === null) {
@@ -238,10 +275,13 @@ export class UpstreamConnection implements RawConnection {
     }
     switch (this.#reader.read(view, sink)) {
       case 'more':
+        if (inHead && !this.#reader.inHead) this.lastActivity = performance.now();
         break;
       case 'whole':
         this.#finish(sink);
-        break;
+        sink.flush();
+        // Read on, whether that client has room or not: the connection is idle now or already another request's, which nobody would resume.
+        return true;
       case 'upgrade':
         this.#upgrade(sink);
         return true;

@@ -1,11 +1,10 @@
 /** A real ActiveMQ on a loopback port, with its journal in a folder of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ACTIVEMQ_XML, LOG4J_PROPERTIES } from './activemq-config.ts';
+import { type Child, startChild } from './child.ts';
 import { ACTIVEMQ_JAR, requirePart } from './parts.ts';
 import { freePort } from './ports.ts';
 
@@ -72,33 +71,25 @@ export async function startActiveMq(): Promise<ActiveMq> {
   writeFileSync(join(base, 'conf', 'activemq.xml'), ACTIVEMQ_XML);
   writeFileSync(join(base, 'conf', 'log4j.properties'), LOG4J_PROPERTIES);
   const port = await freePort();
-  let child: ChildProcess | null = null;
-  let output = '';
-  const killLeftover = () => child?.kill('SIGKILL');
-  process.on('exit', killLeftover);
+  let child: Child | null = null;
+  /** Of former processes. */
+  let formerOutput = '';
+  const output = () => formerOutput + (child === null ? '' : child.stdout() + child.stderr());
 
   async function end(signal: NodeJS.Signals): Promise<void> {
-    const ending = child;
+    await child?.end(signal);
+    formerOutput = output();
     child = null;
-    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
-    const gone = once(ending, 'exit');
-    ending.kill(signal);
-    await gone;
   }
 
   async function start(): Promise<void> {
-    const started = spawn(java, command(base, port), { cwd: base, stdio: ['ignore', 'pipe', 'pipe'] });
+    const started = await startChild(java, command(base, port), { cwd: base });
     child = started;
-    const keep = (chunk: Buffer) => {
-      output = (output + chunk.toString()).slice(-65_536);
-    };
-    started.stdout.on('data', keep);
-    started.stderr.on('data', keep);
     const giveUpAt = Date.now() + START_TIMEOUT_MS;
     while (!(await stompAnswers(port))) {
-      if (started.exitCode !== null || Date.now() > giveUpAt) {
+      if (!started.running || Date.now() > giveUpAt) {
         await end('SIGKILL');
-        throw new Error(`ActiveMQ did not start:\n${output}`);
+        throw new Error(`ActiveMQ did not start:\n${output()}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -107,12 +98,11 @@ export async function startActiveMq(): Promise<ActiveMq> {
   await start();
   return {
     port,
-    output: () => output,
+    output,
     kill9: () => end('SIGKILL'),
     restart: start,
     async stop() {
       await end('SIGKILL');
-      process.off('exit', killLeftover);
       rmSync(base, { recursive: true, force: true });
     },
   };

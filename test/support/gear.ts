@@ -141,6 +141,8 @@ export interface RawGear {
   readonly port: number;
   /** The bytes of each request, whole. */
   readonly requests: readonly Buffer[];
+  /** Everything that was received, over all connections, as latin1 text. */
+  seen(): string;
   readonly openConnections: number;
   readonly acceptedConnections: number;
   stop(): Promise<void>;
@@ -159,6 +161,7 @@ export async function startRawGear(
   } = {},
 ): Promise<RawGear> {
   const requests: Buffer[] = [];
+  const received: Buffer[] = [];
   const sockets = new Set<Socket>();
   let accepted = 0;
   const server = createNetServer({ allowHalfOpen: true }, (socket) => {
@@ -170,6 +173,7 @@ export async function startRawGear(
     socket.on('end', () => socket.end());
     let pending: Buffer = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
+      received.push(chunk);
       pending = Buffer.concat([pending, chunk]);
       for (let length = requestLength(pending); length > 0; length = requestLength(pending)) {
         const whole = pending.subarray(0, length);
@@ -185,6 +189,7 @@ export async function startRawGear(
   return {
     port: (server.address() as AddressInfo).port,
     requests,
+    seen: () => Buffer.concat(received).toString('latin1'),
     get openConnections() {
       return sockets.size;
     },

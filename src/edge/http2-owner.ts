@@ -1,0 +1,24 @@
+/** What a stream knows of the HTTP/2 connection that it came on. */
+import type { Forwarding } from '../http/forwarding.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
+import type { Serving } from './serving.ts';
+
+/** A stream's request as its connection sweeps it. */
+export interface SweptRequest {
+  sweep(now: number): void;
+}
+
+/** What a request sees of its connection. */
+export interface Http2Owner {
+  readonly serving: Serving;
+  readonly facts: ConnectionFacts;
+  readonly serverName: string | null;
+  /** Why the connection is being ended, or ''. */
+  readonly failure: string;
+  /** Bytes that may wait in one stream: the more streams, the fewer. */
+  readonly waitingLimit: number;
+  forwarding(head: RequestHead, startedAtUs: number): Forwarding;
+  /** The stream is closed; `brokenOff`: by the client, before its answer was out. */
+  onClosed(request: SweptRequest, brokenOff: boolean): void;
+}

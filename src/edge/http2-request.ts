@@ -1,0 +1,365 @@
+/**
+ * One request on a stream of HTTP/2: the same walk as in HTTP/1.1 (`start-request.ts`), the same exchange. What differs is that it has
+ * its stream for itself, so nothing of it can be taken for the next request.
+ */
+import http2, { type ServerHttp2Stream } from 'node:http2';
+import { passableTrailer } from '../http/chunked.ts';
+import { type Http2Head, http2Fields, http2Trailer, readHttp2Head } from '../http/http2-head.ts';
+import { type HeadError, isHeadError, type RequestHead } from '../http/request-head.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import type { RequestContext } from '../telemetry/request-context.ts';
+import { Exchange } from '../upstream/exchange.ts';
+import type { UpstreamFailure } from '../upstream/failure.ts';
+import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
+import { Http2Answer } from './http2-answer.ts';
+import type { Http2Owner } from './http2-owner.ts';
+import { asUpgrade, isConfirmed, tunnelEnd, webSocketKey } from './http2-websocket.ts';
+import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
+import { endpointsOf } from './serving.ts';
+import {
+  describeRequest,
+  exchangeMeans,
+  newContext,
+  routeRequest,
+  upstreamRequest,
+} from './start-request.ts';
+import { startTunnel, type Tunnel } from './tunnel.ts';
+
+const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
+
+/** Body bytes gathered within one turn of the event loop, above which the stream is paused. */
+const GATHERED_LIMIT_BYTES = 262_144;
+/** How long a client has to take a reset. */
+const RESET_LINGER_MS = 2_000;
+
+export class Http2Request implements ResponseSink {
+  readonly #stream: ServerHttp2Stream;
+  readonly #owner: Http2Owner;
+  readonly #answer: Http2Answer;
+  readonly #startedAt = performance.now();
+  readonly #context: RequestContext;
+  #recorded = false;
+  #exchange: Exchange | null = null;
+  #tunnel: Tunnel | null = null;
+  /** Of an extended CONNECT, else ''. */
+  #webSocketKey = '';
+  /** Its end is our doing. */
+  #closedByUs = false;
+  /** When it was reset for a fault, of performance.now(); 0: it was not. */
+  #resetAt = 0;
+  #lastActivity = this.#startedAt;
+
+  // The request's body:
+  #bodyOpen = false;
+  #bodyEnded = false;
+  #trailer = '';
+  #slices: Buffer[] = [];
+  #gathered = 0;
+  #pumping = false;
+
+  // The answer's way out, as of the last sweep:
+  #unread = 0;
+  #awaitsDrain = false;
+
+  constructor(stream: ServerHttp2Stream, owner: Http2Owner) {
+    this.#stream = stream;
+    this.#owner = owner;
+    this.#answer = new Http2Answer(stream);
+    this.#context = newContext(owner.facts, this.#startedAt);
+    this.#context.protocol = 'HTTP/2';
+    stream.on('close', () => this.#onClose());
+    // 'close' follows and does the work.
+    stream.on('error', () => {});
+  }
+
+  /** `raw`: the field list as received; `whole`: no body follows. */
+  start(raw: readonly string[], whole: boolean): void {
+    const { serving } = this.#owner;
+    this.#bodyOpen = !whole;
+    const head = readHttp2Head(raw, whole, serving.http);
+    if (isHeadError(head)) {
+      if (raw[raw.indexOf(':method') + 1] === 'HEAD') this.#context.method = 'HEAD';
+      this.#refuse(head);
+    } else if (head.protocol === '') this.#forward(head, head);
+    else if (head.protocol === 'websocket') {
+      this.#webSocketKey = webSocketKey();
+      this.#forward(head, asUpgrade(head, this.#webSocketKey));
+    } else {
+      this.#refuse({ code: 'HTTP2_PROTOCOL', status: 501, reason: 'no protocol of this name is served' });
+    }
+  }
+
+  #forward(head: Http2Head, asked: RequestHead): void {
+    const { serving, facts, serverName } = this.#owner;
+    const context = this.#context;
+    describeRequest(context, head);
+    context.protocol = 'HTTP/2';
+    const destination = routeRequest(serving, context, asked);
+    if (serving.http2.misdirected === 'refuse' && this.#isMisdirected(serverName, context.host)) {
+      this.#answerOwn(answerFor('MISDIRECTED'), 'MISDIRECTED');
+      return;
+    }
+    if (typeof destination === 'string') {
+      this.#answerOwn(answerFor(destination), destination);
+      return;
+    }
+    if (isHeadError(destination)) {
+      this.#refuse(destination);
+      return;
+    }
+    const forwarding = this.#owner.forwarding(asked, context.startedAtUs);
+    context.clientAddress = forwarding.clientAddress;
+    const request = upstreamRequest(asked, forwarding, context.host);
+    const endpoints = endpointsOf(destination, facts.scheme, request.asksUpgrade);
+    if (this.#bodyOpen && this.#webSocketKey === '') this.#takeBody();
+    this.#exchange = new Exchange(request, exchangeMeans(serving, endpoints, context), this);
+    this.#exchange.start();
+    this.flush();
+  }
+
+  /** RFC 9113 9.1.1. The name of the handshake needs no look-up, and hosts that no client may send are refused elsewhere. */
+  #isMisdirected(serverName: string | null, host: string): boolean {
+    return host !== serverName && host !== '' && !this.#owner.serving.sameCertificate(serverName, host);
+  }
+
+  // --- from the client ---
+
+  #takeBody(): void {
+    const stream = this.#stream;
+    stream.on('data', (chunk: Buffer) => this.#onData(chunk));
+    stream.on('trailers', (_fields: unknown, _flags: number, raw?: string[]) => {
+      const lines = http2Trailer(raw ?? []);
+      if (lines === null) this.#failWith('BODY_INVALID', 'TRAILER');
+      else this.#trailer = passableTrailer(lines);
+    });
+    stream.on('end', () => {
+      this.#bodyEnded = true;
+      this.#pumpSoon();
+    });
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#exchange === null) return;
+    this.#lastActivity = performance.now();
+    this.#context.bytesIn += chunk.length;
+    this.#slices.push(chunk);
+    this.#gathered += chunk.length;
+    if (this.#gathered > GATHERED_LIMIT_BYTES) this.#stream.pause();
+    this.#pumpSoon();
+  }
+
+  /** All frames of one read go on together: a client that sends a byte a frame would else cost us a system call a byte. */
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const exchange = this.#exchange;
+    if (exchange === null || !this.#bodyOpen) return;
+    if (!exchange.writable) {
+      this.#stream.pause();
+      return;
+    }
+    if (this.#gathered > 0) {
+      exchange.write(this.#slices);
+      this.#slices = [];
+      this.#gathered = 0;
+    }
+    if (this.#bodyEnded && this.#exchange !== null) {
+      this.#bodyOpen = false;
+      exchange.finish(this.#trailer);
+    } else if (this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  #onClose(): void {
+    const brokenOff = !this.#closedByUs && (!this.#answer.whole || !this.#stream.writableFinished);
+    this.#dropExchange();
+    this.#tunnel?.close();
+    if (!this.#recorded && this.#context.failure === '') {
+      this.#context.failure = this.#owner.failure === '' ? 'CLIENT_GONE' : this.#owner.failure;
+    }
+    this.#record();
+    this.#owner.onClosed(this, brokenOff && this.#tunnel === null);
+  }
+
+  // --- from the gear (ResponseSink) ---
+
+  onWritable(): void {
+    if (this.#bodyOpen && this.#webSocketKey === '') this.#pump();
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#answer.interim(head);
+  }
+
+  onHead(head: ResponseHead, bodyless: boolean): void {
+    const context = this.#context;
+    context.upstreamFirstByteUs = Math.max(1, Math.round((performance.now() - this.#startedAt) * 1_000));
+    // To an extended CONNECT any 2xx means that the tunnel is open, which it is not.
+    const seemsOpen = this.#webSocketKey !== '' && head.status < 300;
+    if (seemsOpen || !Http2Answer.takes(head)) {
+      this.#dropExchange();
+      this.#failWith('RESPONSE_INVALID', seemsOpen ? 'NOT_UPGRADED' : 'STATUS');
+      return;
+    }
+    context.status = head.status;
+    this.#answer.head(head, bodyless);
+  }
+
+  onBody(view: Buffer): void {
+    if (this.#exchange === null) return;
+    this.#context.bytesOut += view.length;
+    this.#answer.body(view);
+  }
+
+  onEnd(trailer: string): void {
+    if (this.#exchange !== null) this.#answer.end(trailer);
+  }
+
+  onUpgrade(head: ResponseHead, gear: RawConnection, first: Buffer): void {
+    this.#exchange = null;
+    if (!isConfirmed(head, this.#webSocketKey)) {
+      gear.destroy();
+      this.#failWith('RESPONSE_INVALID', 'WEBSOCKET_ACCEPT');
+      return;
+    }
+    const context = this.#context;
+    const stream = this.#stream;
+    context.status = 200;
+    context.bytesOut = first.length;
+    const fields = http2Fields(head.kept);
+    delete fields['sec-websocket-accept'];
+    this.#answer.accept(fields);
+    if (first.length > 0) stream.write(Buffer.from(first));
+    const tunnel = startTunnel(tunnelEnd(stream), gear, {
+      idleTimeoutMs: this.#owner.serving.http.tunnelIdleTimeoutMs,
+      onOver: (bytesIn, bytesOut) => {
+        context.bytesIn += bytesIn;
+        context.bytesOut += bytesOut;
+        this.#record();
+      },
+    });
+    this.#tunnel = tunnel;
+    stream.on('data', (chunk: Buffer) => tunnel.fromClient(chunk));
+    stream.on('end', () => tunnel.clientEnded());
+    stream.on('drain', () => tunnel.clientDrained());
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    this.#exchange = null;
+    this.#failWith(failure.code, failure.detail);
+  }
+
+  flush(): boolean {
+    if (this.#tunnel !== null) return true;
+    this.#answer.flush();
+    if (!this.#answer.whole) return this.#hasRoom();
+    if (!this.#recorded) this.#complete();
+    // The gear's connection serves others from here on: what this client has not read must not hold it.
+    return true;
+  }
+
+  #hasRoom(): boolean {
+    const stream = this.#stream;
+    const limit = Math.max(this.#owner.waitingLimit, stream.writableHighWaterMark);
+    if (stream.writableLength <= limit || stream.destroyed) return true;
+    if (!this.#awaitsDrain) {
+      this.#awaitsDrain = true;
+      stream.once('drain', () => {
+        this.#awaitsDrain = false;
+        this.#exchange?.resume();
+      });
+    }
+    return false;
+  }
+
+  // --- answers of our own, and the end of a request ---
+
+  #failWith(code: EdgeFailureCode, detail: string): void {
+    const failure = detail === '' ? code : `${code}:${detail}`;
+    this.#dropExchange();
+    if (!this.#answer.headGiven) {
+      this.#answerOwn(answerFor(code), failure);
+      return;
+    }
+    // The status is out: a broken answer must look broken.
+    this.#context.failure = failure;
+    this.#record();
+    this.#reset(code === 'CLIENT_TIMEOUT' ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+  }
+
+  #refuse(error: HeadError): void {
+    this.#answerOwn(
+      ownAnswer(error.status, error.code, `The request was refused: ${error.reason}.`),
+      error.code,
+    );
+  }
+
+  #answerOwn(answer: OwnAnswer, failure: string): void {
+    const context = this.#context;
+    const withPage = context.method !== 'HEAD';
+    context.status = answer.status;
+    context.failure = failure;
+    context.bytesOut = withPage ? answer.page.length : 0;
+    this.#answer.own(answer, withPage);
+    this.flush();
+  }
+
+  #complete(): void {
+    this.#record();
+    if (!this.#bodyOpen) {
+      this.#exchange = null;
+      return;
+    }
+    // Answered before the end of the upload: no more of it is wanted (RFC 9113 8.1). Goes out behind the answer.
+    this.#dropExchange();
+    if (!this.#bodyEnded) this.#reset(NGHTTP2_NO_ERROR);
+  }
+
+  #reset(code: number): void {
+    this.#closedByUs = true;
+    if (code !== NGHTTP2_NO_ERROR) this.#resetAt = performance.now();
+    if (!this.#stream.destroyed) this.#stream.close(code);
+  }
+
+  #dropExchange(): void {
+    this.#exchange?.abort();
+    this.#exchange = null;
+    this.#slices = [];
+    this.#gathered = 0;
+  }
+
+  #record(): void {
+    if (this.#recorded) return;
+    this.#recorded = true;
+    this.#owner.serving.record(this.#context, Math.round((performance.now() - this.#startedAt) * 1_000));
+  }
+
+  /** Ends what has been silent for too long; `now` of performance.now(). The gear's silence is the pool's affair. */
+  sweep(now: number): void {
+    if (this.#tunnel !== null) {
+      this.#tunnel.sweep(now);
+      return;
+    }
+    if (this.#resetAt > 0) {
+      // A client that reads nothing does not take the reset either, and the library would hold the stream until it does.
+      if (now - this.#resetAt > RESET_LINGER_MS) this.#stream.destroy();
+      return;
+    }
+    const unread = this.#stream.writableLength;
+    if (unread !== this.#unread) {
+      this.#unread = unread;
+      this.#lastActivity = now;
+    }
+    const waitsForBody = this.#bodyOpen && this.#webSocketKey === '';
+    if (!waitsForBody && unread === 0) return;
+    if (now - this.#lastActivity > this.#owner.serving.http.bodyIdleTimeoutMs) {
+      this.#failWith('CLIENT_TIMEOUT', '');
+    }
+  }
+}
