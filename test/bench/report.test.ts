@@ -58,6 +58,16 @@ test('ratios are taken within each round, so that a slow round of all targets do
   assert.deepEqual(headgear?.cpuUs, { median: 120, min: 60, max: 180 });
 });
 
+test('the cheapest rounds are compared too, whichever rounds they were', () => {
+  const rows = summarize([
+    sample('nginx', 1, 30),
+    sample('headgear', 1, 99),
+    sample('nginx', 2, 77),
+    sample('headgear', 2, 45),
+  ]);
+  assert.equal(rows.find((row) => row.target === 'headgear')?.leastCpuToNginx, 1.5);
+});
+
 test('where CPU cannot be had, or nginx is missing, the report says so and shows the rest', () => {
   const text = formatReport(summarize([sample('headgear', 1, null)]), 64);
   assert.match(text, /headgear +1000 +2\.00 +- +- +-/);
