@@ -21,6 +21,8 @@ export interface ConnectionHandler {
   handleHttp2(socket: TLSSocket, facts: ConnectionFacts, serverName: string | null): void;
   /** What TLS clients are offered, best first. */
   readonly alpnProtocols: readonly string[];
+  /** An endpoint is gone from the table: connections to it that are not in `serving.pools` end as they fall idle. */
+  retire(endpointId: string): void;
   stop(): void;
 }
 
@@ -32,6 +34,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
       handleHttp2: (socket, facts, serverName) =>
         void new Http2Connection(socket, { serving, facts, serverName, options }),
       alpnProtocols: config.http2.enabled && http2IsAvailable ? ['h2', 'http/1.1'] : ['http/1.1'],
+      retire: () => {},
       stop: () => {},
     };
   }
@@ -62,6 +65,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
     // Never agreed on: whoever chooses Node's own parser gets it for every request.
     handleHttp2: (socket) => void socket.destroy(),
     alpnProtocols: ['http/1.1'],
+    retire: engine.retire,
     stop: engine.stop,
   };
 }

@@ -1,5 +1,6 @@
 /** What is to be written to an HTTP/1.1 client in one go: text and body views are gathered, then copied once and written once. */
 import type { Socket } from 'node:net';
+import { deferWrites } from '../upstream/deferred-writes.ts';
 
 export class Http1Output {
   #parts: (string | Buffer)[] = [];
@@ -25,6 +26,7 @@ export class Http1Output {
   writeTo(socket: Socket): void {
     const parts = this.#parts;
     if (this.#bytes === 0) return;
+    deferWrites(socket);
     const first = parts[0];
     if (parts.length === 1 && typeof first === 'string') {
       socket.write(first, 'latin1');

@@ -50,6 +50,7 @@ export class Http2Request implements ResponseSink {
   #lastActivity = this.#startedAt;
 
   // The request's body:
+  #declaredLength = -1;
   #bodyOpen = false;
   #bodyEnded = false;
   #trailer = '';
@@ -111,7 +112,7 @@ export class Http2Request implements ResponseSink {
     context.clientAddress = forwarding.clientAddress;
     const request = upstreamRequest(asked, forwarding, context.host);
     const endpoints = endpointsOf(destination, facts.scheme, request.asksUpgrade);
-    if (this.#bodyOpen && this.#webSocketKey === '') this.#takeBody();
+    if (this.#bodyOpen && this.#webSocketKey === '') this.#takeBody(asked.contentLength);
     this.#exchange = new Exchange(request, exchangeMeans(serving, endpoints, context), this);
     this.#exchange.start();
     this.flush();
@@ -124,8 +125,9 @@ export class Http2Request implements ResponseSink {
 
   // --- from the client ---
 
-  #takeBody(): void {
+  #takeBody(declaredLength: number): void {
     const stream = this.#stream;
+    this.#declaredLength = declaredLength;
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
     stream.on('trailers', (_fields: unknown, _flags: number, raw?: string[]) => {
       const lines = http2Trailer(raw ?? []);
@@ -134,7 +136,9 @@ export class Http2Request implements ResponseSink {
     });
     stream.on('end', () => {
       this.#bodyEnded = true;
-      this.#pumpSoon();
+      if (declaredLength >= 0 && this.#context.bytesIn !== declaredLength)
+        this.#failWith('BODY_INVALID', 'LENGTH');
+      else this.#pumpSoon();
     });
   }
 
@@ -142,6 +146,11 @@ export class Http2Request implements ResponseSink {
     if (this.#exchange === null) return;
     this.#lastActivity = performance.now();
     this.#context.bytesIn += chunk.length;
+    // The library watches it too (RFC 9113 8.1.1); behind the length the gear would read a request of its own.
+    if (this.#declaredLength >= 0 && this.#context.bytesIn > this.#declaredLength) {
+      this.#failWith('BODY_INVALID', 'LENGTH');
+      return;
+    }
     this.#slices.push(chunk);
     this.#gathered += chunk.length;
     if (this.#gathered > GATHERED_LIMIT_BYTES) this.#stream.pause();

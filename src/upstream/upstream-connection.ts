@@ -5,6 +5,7 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
+import { deferWrites } from './deferred-writes.ts';
 import { dialFailure, type UpstreamFailure, type UpstreamFailureCode } from './failure.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
@@ -171,6 +172,7 @@ export class UpstreamConnection implements RawConnection {
     this.#requestWhole = request.whole;
     this.#exchanges++;
     this.lastActivity = performance.now();
+    deferWrites(this.#socket);
     this.#socket.write(head, 'latin1');
   }
 
