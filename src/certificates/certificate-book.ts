@@ -59,8 +59,7 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
   );
   const contexts = createContexts({ settings: tlsSettingsOf(config), ticketSecret, log });
   reportTo(metrics, index, contexts);
-  const idFor = (serverName: string | null): string | null =>
-    index.find(serverName, ({ entry }) => entry.id);
+  const idFor = (serverName: string | null): string | null => index.find(serverName, ({ entry }) => entry.id);
 
   return {
     sameCertificate: (one, other) => idFor(one) === idFor(other),

@@ -1,6 +1,8 @@
 /** What is known of a connection from its sockets, before a byte of HTTP. */
 import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
+import { createForwarding, type Forwarding } from '../http/forwarding.ts';
+import type { RequestHead } from '../http/request-head.ts';
 import { plainAddress, type Trust, trustOf } from '../http/trusted-proxies.ts';
 
 /** What a listener knows of a connection. */
@@ -20,4 +22,12 @@ export function factsOf(socket: Socket, scheme: 'http' | 'https', port: number):
 /** Which peers' forwarding fields are believed, by the configuration. */
 export function trustFrom(http: Config['http']): Trust {
   return trustOf(http.trustedProxies);
+}
+
+/** What writes the forwarding fields of each request of a connection. */
+export function forwardingOf(
+  { peerAddress, scheme, port }: ConnectionFacts,
+  trust: Trust,
+): (head: RequestHead, startedAtUs: number) => Forwarding {
+  return createForwarding({ peerAddress, scheme, port, trusted: trust(peerAddress) }, trust);
 }

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { createForwarding, type Forwarding } from '../http/forwarding.ts';
+import type { Forwarding } from '../http/forwarding.ts';
 import { type HeadError, isHeadError, type RequestHead, readRequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
@@ -12,7 +12,7 @@ import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
 import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
-import type { ConnectionFacts } from './connection-facts.ts';
+import { type ConnectionFacts, forwardingOf } from './connection-facts.ts';
 import { Http1Answer } from './http1-answer.ts';
 import { Http1Input } from './http1-input.ts';
 import { Http1Clock, type Http1Phase } from './http1-timeouts.ts';
@@ -55,9 +55,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#socket = socket;
     this.#serving = serving;
     this.#facts = facts;
-    const { peerAddress, scheme, port } = facts;
-    const trusted = serving.trust(peerAddress);
-    this.#forwarding = createForwarding({ peerAddress, scheme, port, trusted }, serving.trust);
+    this.#forwarding = forwardingOf(facts, serving.trust);
     serving.connections.add(this);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#onDrain());
@@ -90,6 +88,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       else goOn = false;
     }
     this.#advancing = false;
+    if (this.#clientEnded && this.#phase === 'body' && this.#input.length === 0) this.#socket.destroy();
     if (this.#phase === 'waiting' && this.#input.length > PIPELINE_LIMIT_BYTES) this.#pause();
     // Nothing can follow but the rest of a head that will not come.
     else if (this.#phase === 'head' && this.#clientEnded && !this.#paused) this.#linger();
@@ -171,7 +170,8 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   #onEnd(): void {
     this.#clientEnded = true;
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
-    else if (this.#phase === 'body') this.#socket.destroy();
+    // What came before the end may lie here still, waiting for a connection to the gear.
+    else if (this.#phase === 'body') this.#advance();
     // A half-closed client still gets the answers it waits for.
     else this.#advance();
   }

@@ -4,9 +4,9 @@
  */
 import http2, { type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import { createForwarding, type Forwarding } from '../http/forwarding.ts';
+import type { Forwarding } from '../http/forwarding.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import type { ConnectionFacts } from './connection-facts.ts';
+import { type ConnectionFacts, forwardingOf } from './connection-facts.ts';
 import { createEventBudget, type EventBudget } from './http2-floods.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-options.ts';
 import type { Http2Owner, SweptRequest } from './http2-owner.ts';
@@ -62,9 +62,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
     const { maxResets, maxControlFrames, floodWindowMs } = serving.http2;
     this.#resets = createEventBudget(maxResets, floodWindowMs);
     this.#controlFrames = createEventBudget(maxControlFrames, floodWindowMs);
-    const { peerAddress, scheme, port } = facts;
-    const trusted = serving.trust(peerAddress);
-    this.forwarding = createForwarding({ peerAddress, scheme, port, trusted }, serving.trust);
+    this.forwarding = forwardingOf(facts, serving.trust);
     serving.connections.add(this);
     // The session's own listener comes and goes with it; 'close' follows an error and does the work.
     socket.on('error', () => {});

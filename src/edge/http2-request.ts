@@ -3,8 +3,7 @@
  * its stream for itself, so nothing of it can be taken for the next request.
  */
 import http2, { type ServerHttp2Stream } from 'node:http2';
-import { passableTrailer } from '../http/chunked.ts';
-import { type Http2Head, http2Fields, http2Trailer, readHttp2Head } from '../http/http2-head.ts';
+import { type Http2Head, http2Fields, readHttp2Head } from '../http/http2-head.ts';
 import { type HeadError, isHeadError, type RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
@@ -12,6 +11,7 @@ import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
 import { Http2Answer } from './http2-answer.ts';
+import { Http2Body, type Http2BodyOwner } from './http2-body.ts';
 import type { Http2Owner } from './http2-owner.ts';
 import { asUpgrade, isConfirmed, tunnelEnd, webSocketKey } from './http2-websocket.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
@@ -32,7 +32,7 @@ const GATHERED_LIMIT_BYTES = 262_144;
 /** How long a client has to take a reset. */
 const RESET_LINGER_MS = 2_000;
 
-export class Http2Request implements ResponseSink {
+export class Http2Request implements ResponseSink, Http2BodyOwner {
   readonly #stream: ServerHttp2Stream;
   readonly #owner: Http2Owner;
   readonly #answer: Http2Answer;
@@ -41,6 +41,9 @@ export class Http2Request implements ResponseSink {
   #recorded = false;
   #exchange: Exchange | null = null;
   #tunnel: Tunnel | null = null;
+  #body: Http2Body | null = null;
+  /** More may follow its head: a body, or what goes through a tunnel. */
+  #clientOpen = false;
   /** Of an extended CONNECT, else ''. */
   #webSocketKey = '';
   /** Its end is our doing. */
@@ -48,15 +51,6 @@ export class Http2Request implements ResponseSink {
   /** When it was reset for a fault, of performance.now(); 0: it was not. */
   #resetAt = 0;
   #lastActivity = this.#startedAt;
-
-  // The request's body:
-  #declaredLength = -1;
-  #bodyOpen = false;
-  #bodyEnded = false;
-  #trailer = '';
-  #slices: Buffer[] = [];
-  #gathered = 0;
-  #pumping = false;
 
   // The answer's way out, as of the last sweep:
   #unread = 0;
@@ -76,7 +70,7 @@ export class Http2Request implements ResponseSink {
   /** `raw`: the field list as received; `whole`: no body follows. */
   start(raw: readonly string[], whole: boolean): void {
     const { serving } = this.#owner;
-    this.#bodyOpen = !whole;
+    this.#clientOpen = !whole;
     const head = readHttp2Head(raw, whole, serving.http);
     if (isHeadError(head)) {
       if (raw[raw.indexOf(':method') + 1] === 'HEAD') this.#context.method = 'HEAD';
@@ -112,7 +106,9 @@ export class Http2Request implements ResponseSink {
     context.clientAddress = forwarding.clientAddress;
     const request = upstreamRequest(asked, forwarding, context.host);
     const endpoints = endpointsOf(destination, facts.scheme, request.asksUpgrade);
-    if (this.#bodyOpen && this.#webSocketKey === '') this.#takeBody(asked.contentLength);
+    if (this.#clientOpen && this.#webSocketKey === '') {
+      this.#body = new Http2Body(this.#stream, this, asked.contentLength);
+    }
     this.#exchange = new Exchange(request, exchangeMeans(serving, endpoints, context), this);
     this.#exchange.start();
     this.flush();
@@ -125,64 +121,17 @@ export class Http2Request implements ResponseSink {
 
   // --- from the client ---
 
-  #takeBody(declaredLength: number): void {
-    const stream = this.#stream;
-    this.#declaredLength = declaredLength;
-    stream.on('data', (chunk: Buffer) => this.#onData(chunk));
-    stream.on('trailers', (_fields: unknown, _flags: number, raw?: string[]) => {
-      const lines = http2Trailer(raw ?? []);
-      if (lines === null) this.#failWith('BODY_INVALID', 'TRAILER');
-      else this.#trailer = passableTrailer(lines);
-    });
-    stream.on('end', () => {
-      this.#bodyEnded = true;
-      if (declaredLength >= 0 && this.#context.bytesIn !== declaredLength)
-        this.#failWith('BODY_INVALID', 'LENGTH');
-      else this.#pumpSoon();
-    });
+  get exchange(): Exchange | null {
+    return this.#exchange;
   }
 
-  #onData(chunk: Buffer): void {
-    if (this.#exchange === null) return;
+  onBodyBytes(count: number): void {
     this.#lastActivity = performance.now();
-    this.#context.bytesIn += chunk.length;
-    // The library watches it too (RFC 9113 8.1.1); behind the length the gear would read a request of its own.
-    if (this.#declaredLength >= 0 && this.#context.bytesIn > this.#declaredLength) {
-      this.#failWith('BODY_INVALID', 'LENGTH');
-      return;
-    }
-    this.#slices.push(chunk);
-    this.#gathered += chunk.length;
-    if (this.#gathered > GATHERED_LIMIT_BYTES) this.#stream.pause();
-    this.#pumpSoon();
+    this.#context.bytesIn += count;
   }
 
-  /** All frames of one read go on together: a client that sends a byte a frame would else cost us a system call a byte. */
-  #pumpSoon(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    setImmediate(() => {
-      this.#pumping = false;
-      this.#pump();
-    });
-  }
-
-  #pump(): void {
-    const exchange = this.#exchange;
-    if (exchange === null || !this.#bodyOpen) return;
-    if (!exchange.writable) {
-      this.#stream.pause();
-      return;
-    }
-    if (this.#gathered > 0) {
-      exchange.write(this.#slices);
-      this.#slices = [];
-      this.#gathered = 0;
-    }
-    if (this.#bodyEnded && this.#exchange !== null) {
-      this.#bodyOpen = false;
-      exchange.finish(this.#trailer);
-    } else if (this.#stream.isPaused()) this.#stream.resume();
+  onBadBody(detail: string): void {
+    this.#failWith('BODY_INVALID', detail);
   }
 
   #onClose(): void {
@@ -199,7 +148,7 @@ export class Http2Request implements ResponseSink {
   // --- from the gear (ResponseSink) ---
 
   onWritable(): void {
-    if (this.#bodyOpen && this.#webSocketKey === '') this.#pump();
+    this.#body?.pump();
   }
 
   onInterim(head: ResponseHead): void {
@@ -321,13 +270,13 @@ export class Http2Request implements ResponseSink {
 
   #complete(): void {
     this.#record();
-    if (!this.#bodyOpen) {
+    if (!this.#clientOpen || this.#body?.whole === true) {
       this.#exchange = null;
       return;
     }
     // Answered before the end of the upload: no more of it is wanted (RFC 9113 8.1). Goes out behind the answer.
     this.#dropExchange();
-    if (!this.#bodyEnded) this.#reset(NGHTTP2_NO_ERROR);
+    if (this.#body?.ended !== true) this.#reset(NGHTTP2_NO_ERROR);
   }
 
   #reset(code: number): void {
@@ -339,8 +288,6 @@ export class Http2Request implements ResponseSink {
   #dropExchange(): void {
     this.#exchange?.abort();
     this.#exchange = null;
-    this.#slices = [];
-    this.#gathered = 0;
   }
 
   #record(): void {
@@ -365,7 +312,7 @@ export class Http2Request implements ResponseSink {
       this.#unread = unread;
       this.#lastActivity = now;
     }
-    const waitsForBody = this.#bodyOpen && this.#webSocketKey === '';
+    const waitsForBody = this.#body !== null && !this.#body.whole;
     if (!waitsForBody && unread === 0) return;
     if (now - this.#lastActivity > this.#owner.serving.http.bodyIdleTimeoutMs) {
       this.#failWith('CLIENT_TIMEOUT', '');

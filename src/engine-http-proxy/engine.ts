@@ -25,7 +25,9 @@ export interface EngineConnection {
 export interface HttpProxyEngine {
   /** Takes the connection over. The caller may forget the handle once the socket is closed. */
   handleConnection(socket: Socket | TLSSocket, facts: EngineConnectionFacts): EngineConnection;
-  /** Ends the idle upstream connections and the timers; connections still open go down with their sockets. */
+  /** The endpoint is gone from the table: its connections end as they fall idle. */
+  retire(endpointId: string): void;
+  /** Ends the idle upstream connections; connections still open go down with their sockets. */
   stop(): void;
 }
 
@@ -108,6 +110,7 @@ export function createHttpProxyEngine<Code extends string>(means: EngineMeans<Co
         destroy: () => void socket.destroy(),
       };
     },
+    retire: agents.retire,
     stop() {
       server.close();
       proxy.close();

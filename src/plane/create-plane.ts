@@ -156,6 +156,7 @@ export function createPlane(options: PlaneOptions): Plane {
       for (const { before, after } of router.apply(changes)) {
         for (const id of goneEndpoints(before, after)) {
           pools.retire(id);
+          handler.retire(id);
           ejections.forget(id);
         }
       }

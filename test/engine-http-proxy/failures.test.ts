@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { connectRaw, headerOf, request } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
@@ -15,8 +15,12 @@ test('pipelined requests are served one after the other, and not any number of t
   for (let i = 0; i < 31; i++) assert.equal((await client.readResponse()).status, 200);
   assert.equal(gear.acceptedConnections, 1);
   await client.send(get('/slow/60000') + get('/a').repeat(500));
-  await client.closed;
-  await eventually(() => gear.openConnections === 0);
+  await eventually(() => gear.requests.some(({ url }) => url === '/slow/60000'));
+  assert.equal((await request({ port: scene.port, host })).status, 200);
+  assert.equal(gear.requests.length, 31 + 1 + 1);
+  // A mere end would be a half-close: such a client waits for its answer.
+  client.socket.resetAndDestroy();
+  await eventually(() => gear.openConnections === 1);
 });
 
 test('a chunked DELETE keeps its framing: no second request hides in its body (CVE-2026-29057)', async (t) => {
@@ -149,6 +153,12 @@ test('bytes that end a bare http-proxy are answered, and the next request is ser
     `GET /${'a'.repeat(40_000)} HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
     'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n',
     '\u0016\u0003\u0001\r\n\r\n',
+    `GET / HTTP/1.1\nHost: ${host}\n\n`,
+    'GET /\n\n',
+    `GET / RTSP/1.0\r\nHost: ${host}\r\n\r\n`,
+    `SOURCE / ICE/1.0\r\nHost: ${host}\r\n\r\n`,
+    `GET / HTTP/1.1\r\nHost: ${host}:99999\r\n\r\n`,
+    `UNHEARD-OF / HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
     `GET / HTTP/1.1\r\nHost: ${host}\r\nExpect: something\r\n\r\n`,
   ];
   for (const attack of attacks) {
@@ -156,7 +166,7 @@ test('bytes that end a bare http-proxy are answered, and the next request is ser
     await client.send(attack);
     await client.readResponse().then(
       ({ status }) => assert.ok(status >= 400 && status < 506, `${status} to ${attack.slice(0, 60)}`),
-      () => {},
+      () => assert.fail(`no answer to ${attack.slice(0, 60)}`),
     );
     client.destroy();
   }
@@ -184,4 +194,80 @@ test('a dial that hangs ends in CONNECT_TIMEOUT', async (t) => {
   const answer = await request({ port: scene.port, host });
   assert.equal(answer.status, 504);
   assert.equal(headerOf(answer.rawHeaders, 'headgear-failure'), 'CONNECT_TIMEOUT');
+});
+
+test('a pipelined head that is refused does not cost the answer before it', async (t) => {
+  const gear = await gearFor(t);
+  const scene = await startScene(t, [endpointAt(gear.port)]);
+  const client = await connectRaw({ port: scene.port });
+  await client.send(`GET /slow/30 HTTP/1.1\r\nHost: ${host}\r\n\r\nGET / HTTP/1.1\nHost: ${host}\n\n`);
+  assert.equal(echoOf((await client.readResponse()).body).url, '/slow/30');
+  assert.equal((await client.readResponse()).status, 400);
+  await eventually(() => client.ended);
+  client.destroy();
+});
+
+test('trailers pass both ways, but for those that no trailer may be', async (t) => {
+  const answered =
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 2\r\nSet-Cookie: a=b\r\n\r\n';
+  const gear = await rawGearFor(t, () => {}, {
+    onConnection: (socket) =>
+      socket.on('data', () => void (/\r\n0\r\n.*\r\n\r\n$/s.test(gear.seen()) && socket.write(answered))),
+  });
+  const scene = await startScene(t, [endpointAt(gear.port)]);
+  const client = await connectRaw({ port: scene.port });
+  t.after(() => client.destroy());
+  await client.send(`POST / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+  await client.send('2;x=y\r\nhi\r\n0\r\nX-Check: 1\r\nHost: other\r\nX_Forwarded_For: 6.6.6.6\r\n\r\n');
+  const answer = await client.readResponse();
+  assert.deepEqual(answer.trailers, ['X-Sum', '2']);
+  assert.match(gear.seen(), /\r\n0\r\nX-Check: 1\r\n\r\n$/);
+});
+
+test('an answer before the end of the upload is not lost to a reset, however much the client still sends', async (t) => {
+  const gear = await rawGearFor(t, () => {}, {
+    onConnection: (socket) => void socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n'),
+  });
+  const scene = await startScene(t, [endpointAt(gear.port)]);
+  const client = connect({ port: scene.port, host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => client.destroy());
+  let received = '';
+  let error: Error | null = null;
+  client.on('data', (chunk: Buffer) => {
+    received += chunk.toString('latin1');
+  });
+  client.on('error', (met: Error) => {
+    error = met;
+  });
+  client.write(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 100000000\r\n\r\n`);
+  await new Promise((resolve) => client.write('x'.repeat(20_000_000), resolve));
+  await eventually(() => received.startsWith('HTTP/1.1 413 '));
+  assert.equal(error, null);
+  client.end();
+  await eventually(() => gear.openConnections === 0);
+});
+
+test('an HTTP/1.0 client sees a broken connection, not an end, when an answer without a length breaks off', async (t) => {
+  const gear = await rawGearFor(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', () =>
+      socket.destroy(),
+    );
+  });
+  const scene = await startScene(t, [endpointAt(gear.port)]);
+  const client = await connectRaw({ port: scene.port });
+  await client.send(`GET / HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
+  assert.notEqual((await client.closed).error, null);
+});
+
+test('connections of an endpoint that is gone end: idle ones at once, the others when their request is over', async (t) => {
+  const gear = await gearFor(t);
+  const scene = await startScene(t, [endpointAt(gear.port)]);
+  const slow = request({ port: scene.port, host, target: '/slow/50' });
+  await eventually(() => gear.requests.length === 1);
+  await request({ port: scene.port, host });
+  assert.equal(gear.openConnections, 2);
+  scene.engine.retire(endpointAt(gear.port).id);
+  await eventually(() => gear.openConnections === 1, 'the end of the idle connection', 2_000);
+  assert.equal((await slow).status, 200);
+  await eventually(() => gear.openConnections === 0, 'the end of the other', 2_000);
 });

@@ -4,10 +4,17 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { TLSSocket } from 'node:tls';
 import { configSchema } from '../../src/config/schema.ts';
+import { Http1Input } from '../../src/edge/http1-input.ts';
+import { Http1Clock } from '../../src/edge/http1-timeouts.ts';
+import { RequestBody } from '../../src/edge/request-body.ts';
 import { answerFor, ownAnswer } from '../../src/edge/respond.ts';
 import { endpointsOf } from '../../src/edge/serving.ts';
 import { describeRequest, newContext, routeRequest, upstreamRequest } from '../../src/edge/start-request.ts';
-import { createHttpProxyEngine, type EngineConnection } from '../../src/engine-http-proxy/engine.ts';
+import {
+  createHttpProxyEngine,
+  type EngineConnection,
+  type HttpProxyEngine,
+} from '../../src/engine-http-proxy/engine.ts';
 import type { EngineMeans } from '../../src/engine-http-proxy/means.ts';
 import { trustOf } from '../../src/http/trusted-proxies.ts';
 import type { AppRoute, HostKind, PublishedEndpoint } from '../../src/table/routing-table.ts';
@@ -34,6 +41,7 @@ export interface Scene {
   readonly contexts: RequestContext[];
   readonly observed: { port: number; failure: UpstreamFailure | null }[];
   readonly connections: Set<EngineConnection>;
+  readonly engine: HttpProxyEngine;
   /** May be changed while requests run. */
   endpoints: PublishedEndpoint[];
   aliasEndpoints: PublishedEndpoint[];
@@ -55,7 +63,7 @@ export async function startScene(
     upstream: options.upstream ?? {},
   });
   const connections = new Set<EngineConnection>();
-  const scene: Omit<Scene, 'port'> = {
+  const scene: Omit<Scene, 'port' | 'engine'> = {
     contexts: [],
     observed: [],
     connections,
@@ -87,6 +95,9 @@ export async function startScene(
     pick: (all, tried) => all.find((endpoint) => !tried.includes(endpoint)) ?? null,
     observe: ({ port }, failure) => void scene.observed.push({ port, failure }),
     record: (context) => void scene.contexts.push(context),
+    newHeadFinder: () => new Http1Input(),
+    bodyAfter: RequestBody.after,
+    newClock: () => new Http1Clock(),
     answerFor,
     ownAnswer,
   };
@@ -117,7 +128,7 @@ export async function startScene(
     engine.stop();
     await closed;
   });
-  return Object.assign(scene, { port: (server.address() as AddressInfo).port });
+  return Object.assign(scene, { engine, port: (server.address() as AddressInfo).port });
 }
 
 export async function gearFor(t: TestContext, options: Parameters<typeof startGear>[0] = {}) {
@@ -125,8 +136,8 @@ export async function gearFor(t: TestContext, options: Parameters<typeof startGe
   t.after(() => gear.stop());
   return gear;
 }
-export async function rawGearFor(t: TestContext, script: Parameters<typeof startRawGear>[0]) {
-  const gear = await startRawGear(script);
+export async function rawGearFor(t: TestContext, ...script: Parameters<typeof startRawGear>) {
+  const gear = await startRawGear(...script);
   t.after(() => gear.stop());
   return gear;
 }
