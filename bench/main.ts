@@ -16,6 +16,7 @@ const NAMED: Readonly<Record<string, NamedBench>> = {
     summary: 'more than a million fuzzed cases for the parsers',
     load: () => import('./fuzz-nightly.ts'),
   },
+  http2: { summary: 'HTTP/2 against HAProxy and a static node:http2', load: () => import('./http2.ts') },
   'spi-read': { summary: 'event bodies read a second', load: () => import('./spi-read.ts') },
   'store-commit': { summary: 'synced commits a second, recovery', load: () => import('./store-commit.ts') },
   'table-update': { summary: 'cost of one change by table size', load: () => import('./table-update.ts') },

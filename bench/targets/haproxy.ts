@@ -56,7 +56,7 @@ defaults
   http-reuse always
 
 ${frontend('http', httpPort, '')}
-${frontend('https', httpsPort, `ssl crt ${pem}`)}
+${frontend('https', httpsPort, `ssl crt ${pem} alpn h2,http/1.1`)}
 backend origin
   server origin 127.0.0.1:${originPort}
 `;

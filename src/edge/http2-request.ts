@@ -28,7 +28,6 @@ import { startTunnel, type Tunnel } from './tunnel.ts';
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
 
 /** Body bytes gathered within one turn of the event loop, above which the stream is paused. */
-const GATHERED_LIMIT_BYTES = 262_144;
 /** How long a client has to take a reset. */
 const RESET_LINGER_MS = 2_000;
 

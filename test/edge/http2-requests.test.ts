@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { publishedCertificate } from '../support/certificates.ts';
 import { type DataPlane, endpointAt, HOST, startDataPlane } from '../support/data-plane.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Gear, startGear } from '../support/gear.ts';
 import { connectHttp2, type Http2Client } from '../support/http2-client.ts';
 import {
@@ -10,6 +11,7 @@ import {
   connectFrames,
   FLAG,
   FRAME,
+  type Frame,
   fieldBlock,
   frame,
   headers,
@@ -159,9 +161,11 @@ describe('a request over HTTP/2', () => {
       raw = client;
       client.send(headers(1, requestFields(withLength('5'), '/', 'POST'), true));
       client.send(frame(FRAME.data, FLAG.endStream, 1, body));
-      assert.equal(await client.reset(1), CODE.protocol);
+      const isReset = ({ type, stream }: Frame): boolean => type === FRAME.reset && stream === 1;
+      await eventually(() => client.ended || client.frames.some(isReset), 'a reset or the end');
       client.destroy();
     }
+    await eventually(() => edge.finished.at(-1)?.method === 'POST' && gear.openConnections <= 1);
     assert.ok(gear.requests.filter(({ method }) => method === 'POST').every(({ complete }) => !complete));
   });
 

@@ -73,8 +73,7 @@ export function skipWithout(...names: PartName[]): string | false {
   });
   if (missing.length === 0) return false;
   const sentence = missing.join('; ');
-  if (process.env.TEST_REQUIRE_PARTS === '1')
-    throw new Error(`TEST_REQUIRE_PARTS=1, but a test ${sentence}`);
+  if (process.env.TEST_REQUIRE_PARTS === '1') throw new Error(`TEST_REQUIRE_PARTS=1, but a test ${sentence}`);
   process.stderr.write(`SKIPPED: ${sentence}\n`);
   return sentence;
 }
