@@ -2,7 +2,7 @@
  * The answer on one stream of HTTP/2: gathered between two flushes, then sent in as few frames and copies as it needs. A whole answer
  * that came in one batch is one HEADERS and one DATA frame with the end in it.
  */
-import type { OutgoingHttpHeaders, ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
+import type { ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
 import { type Http2Fields, http2Fields, joinedFields } from '../http/http2-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { OwnAnswer } from './respond.ts';
@@ -42,7 +42,13 @@ export class Http2Answer {
   /** 1xx: out at once. */
   interim(head: ResponseHead): void {
     if (this.#sentHead || this.#isGone()) return;
-    this.#sendOnce(http2Fields(head.kept), head.status, (fields) => this.#stream.additionalHeaders(fields));
+    const fields = http2Fields(head.kept);
+    fields[':status'] = String(head.status);
+    try {
+      this.#stream.additionalHeaders(fields);
+    } catch (error) {
+      this.#stream.additionalHeaders(sendable(fields, error));
+    }
   }
 
   head(head: ResponseHead, bodyless: boolean): void {
@@ -121,17 +127,10 @@ export class Http2Answer {
       options = WITHOUT_BODY;
       this.#sentEnd = true;
     }
-    this.#sendOnce(fields, 0, (sent) => this.#stream.respond(sent, options));
-  }
-
-  /** The library refuses to send some fields twice (Node 20 has no switch for it); the second attempt has them joined. */
-  #sendOnce(fields: Http2Fields, status: number, send: (fields: OutgoingHttpHeaders) => void): void {
-    if (status > 0) fields[':status'] = String(status);
     try {
-      send(fields);
+      this.#stream.respond(fields, options);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_HTTP2_HEADER_SINGLE_VALUE') throw error;
-      send(joinedFields(fields));
+      this.#stream.respond(sendable(fields, error), options);
     }
   }
 
@@ -155,4 +154,10 @@ export class Http2Answer {
   #isGone(): boolean {
     return this.#stream.destroyed || this.#stream.closed;
   }
+}
+
+/** The library refuses to send some fields twice (Node 20 has no switch for it): for a second attempt they are joined. */
+function sendable(fields: Http2Fields, error: unknown): Http2Fields {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_HTTP2_HEADER_SINGLE_VALUE') throw error;
+  return joinedFields(fields);
 }
