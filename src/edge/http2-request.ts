@@ -134,7 +134,8 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
   }
 
   #onClose(): void {
-    const brokenOff = !this.#closedByUs && (!this.#answer.whole || !this.#stream.writableFinished);
+    // Not `writableFinished`: a stream may close before its last write is reported done.
+    const brokenOff = !this.#closedByUs && (!this.#answer.whole || this.#stream.rstCode !== NGHTTP2_NO_ERROR);
     this.#dropExchange();
     this.#tunnel?.close();
     if (!this.#recorded && this.#context.failure === '') {

@@ -110,6 +110,17 @@ describe('an HTTP/2 client that', () => {
     assert.equal((await good.request()).status, 200);
   });
 
+  it('sends requests by the hundred, with and without bodies, is left alone', async () => {
+    await start({ http2: { maxResets: 1 } });
+    good = await connectHttp2(edge.httpsPort);
+    for (let round = 0; round < 20; round++) {
+      const requests = Array.from({ length: 20 }, (_, n) =>
+        n % 2 === 0 ? good?.request({ ':method': 'POST' }, 'body') : good?.request({ ':path': '/bytes/100' }),
+      );
+      for (const answer of await Promise.all(requests)) assert.equal(answer?.status, 200);
+    }
+  });
+
   it('pings without end is told to calm down', async () => {
     await start({ http2: { maxControlFrames: 100 } });
     await until('the end of a ping flood', () =>

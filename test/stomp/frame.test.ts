@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { FrameParser } from '../../src/stomp/frame.ts';
 import { encodeFrame, headersOf, type StompVersion } from '../../src/stomp/frame-text.ts';
 import type { Fed, Frame, FrameLimits } from '../../src/stomp/frame-types.ts';
+import { liveBufferBytes } from '../support/live-memory.ts';
 
 const LIMITS: FrameLimits = { maxLineBytes: 200, maxHeaders: 8, maxBodyBytes: 1_000, excess: 'refuse' };
 const CURTAIL: FrameLimits = { ...LIMITS, excess: 'curtail', keep: new Set(['message-id']) };
@@ -181,9 +182,9 @@ describe('the frame parser', () => {
     const parser = new FrameParser(CURTAIL);
     parser.feed(Buffer.from('MESSAGE\n\n'));
     const chunk = Buffer.alloc(65_536, 120);
-    const before = process.memoryUsage().arrayBuffers;
+    const before = liveBufferBytes();
     for (let index = 0; index < 1_600; index += 1) parser.feed(chunk);
-    assert.ok(process.memoryUsage().arrayBuffers - before < 8 * 1_048_576);
+    assert.ok(liveBufferBytes() - before < 8 * 1_048_576);
     const { frames } = parser.feed(Buffer.from('\0'));
     assert.deepEqual([frames[0]?.body.length, frames[0]?.bodyBytes], [1_001, 1_600 * 65_536]);
   });
