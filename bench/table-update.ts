@@ -18,6 +18,7 @@ const policy: TablePolicy = {
   addressMap: {},
   ownListeners: new Set(),
   verifyEndpointTls: false,
+  certificates: { expired: 'serve', notYetValid: 'serve', nameMismatch: 'serve' },
   nodeFrontend: { aliases: false, applications: {}, httpPort: 80, httpsPort: 443, verifyTls: false },
 };
 

@@ -50,16 +50,27 @@ export interface CertificateBookOptions {
   readonly isServed?: (host: string) => boolean;
   /** Shared by the threads of one process, so that they resume each other's sessions. Default: random. */
   readonly ticketSecret?: Buffer;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
 }
 
 export function createCertificateBook(options: CertificateBookOptions): CertificateBook {
-  const { config, platform, log, metrics, isServed = () => true, ticketSecret = randomBytes(32) } = options;
+  const {
+    config,
+    platform,
+    log,
+    metrics,
+    isServed = () => true,
+    ticketSecret = randomBytes(32),
+    now = Date.now,
+  } = options;
   const index = createSniIndex<PublishedCertificate>(
     platform.flatMap((certificate) => namesToFile(certificate).map((name) => [name, certificate] as const)),
   );
   const contexts = createContexts({ settings: tlsSettingsOf(config), ticketSecret, log });
   reportTo(metrics, index, contexts);
-  const idFor = (serverName: string | null): string | null => index.find(serverName, ({ entry }) => entry.id);
+  const idFor = (serverName: string | null): string | null =>
+    index.find(serverName, ({ entry }) => (isServedNow(entry, now) ? entry.id : null));
 
   return {
     sameCertificate: (one, other) => idFor(one) === idFor(other),
@@ -76,6 +87,7 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
     contextFor(serverName) {
       const host = serverName === null ? null : normalise(serverName);
       return index.find(host, ({ entry, source, pattern }) => {
+        if (!isServedNow(entry, now)) return null;
         // An exact match needs no question: an alias with a certificate has its own context even before its route is there.
         const name = host !== null && (pattern === host || isServed(host)) ? host : pattern;
         const context = contexts.get(name, entry);
@@ -93,6 +105,13 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
     },
     size: () => index.size,
   };
+}
+
+/** Looked at for each handshake, so that a certificate's end needs no event. The clock is asked only where the policy makes it matter. */
+function isServedNow({ served }: PublishedCertificate, now: () => number): boolean {
+  if (served === undefined) return true;
+  const time = now();
+  return time >= (served.from ?? time) && time <= (served.until ?? time);
 }
 
 /** A certificate without any DNS name can still be the default: filed under a name that no client can ask for. */

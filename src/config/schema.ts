@@ -3,6 +3,7 @@
  * problems; nothing else in the house reads raw configuration. Times are milliseconds (`...Ms`), sizes bytes (`...Bytes`).
  */
 import { z } from 'zod';
+import { certificatesSection } from './schema-certificates.ts';
 
 const port = z.int().min(0).max(65535);
 const ms = z.int().min(1);
@@ -112,6 +113,7 @@ export const configSchema = z.strictObject({
       maxCachedContexts: count.default(2_000),
     })
     .prefault({}),
+  certificates: certificatesSection,
   endpoints: z
     .strictObject({
       /** Endpoint types that traffic may be sent to (ENDPOINT_TYPES of the routing daemon). */

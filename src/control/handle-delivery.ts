@@ -1,6 +1,7 @@
 /** One delivery -> what is to become of it. Decides only: nothing is durable, acked or published here. */
 import type { Submission } from '../pem/judge.ts';
 import type { Judged } from '../pem/types.ts';
+import { warningText } from '../pem/warnings.ts';
 import { type AppKey, appKeyOf, type Decoded, type Rejection, type RoutingEvent } from '../spi/events.ts';
 import type { Delivery } from '../stomp/delivery.ts';
 import type { QuarantineEntry } from '../store/types.ts';
@@ -86,15 +87,16 @@ async function handleEvent(
   const judged = await judgedEvent(delivery, event, tools);
   const next = transition(state, judged.event, tools.policy);
   const rejection = judged.refused ?? next.rejection;
+  const findings = [...next.findings, ...judged.findings];
   const result = {
     state: next.state,
     touched: next.touched,
-    findings: next.findings,
+    findings,
     certificate: next.rejection === null ? judged.certificate : null,
     deleted: event.action === 'delete_application' ? app : null,
   };
   const subject = subjectOf(event);
-  const allNotes = [...notes, ...next.findings.map(({ message }) => message)];
+  const allNotes = [...notes, ...findings.map(({ message }) => message)];
   if (rejection !== null) {
     const entry = quarantined(delivery, state, tools, rejection, event.action, app);
     return { ...entry, ...result, told: { ...entry.told, subject, notes: allNotes } };
@@ -111,11 +113,13 @@ interface JudgedEvent {
   readonly event: TableEvent;
   readonly certificate: HeldCertificate | null;
   readonly refused: Rejection | null;
+  /** What an operator should know of a certificate that was accepted. */
+  readonly findings: readonly Finding[];
 }
 
 /** Only add_ssl has to be judged. A refusal is an event of its own: the alias remembers it, the former certificate stays. */
 async function judgedEvent(delivery: Delivery, event: RoutingEvent, tools: Tools): Promise<JudgedEvent> {
-  if (event.action !== 'add_ssl') return { event, certificate: null, refused: null };
+  if (event.action !== 'add_ssl') return { event, certificate: null, refused: null, findings: [] };
   const { app, alias, certificatePem, privateKeyPem, passPhrase } = event;
   const now = delivery.receivedAt;
   const judged = await tools.judge({ certificatePem, privateKeyPem, passPhrase, alias, now });
@@ -125,13 +129,16 @@ async function judgedEvent(delivery: Delivery, event: RoutingEvent, tools: Tools
       event: { action: 'refuse_ssl', app, alias, refusal: { ...refused, at: now } },
       certificate: null,
       refused,
+      findings: [],
     };
   }
   const { facts, chainPem, keyPem, warnings } = judged;
+  const key = appKeyOf(app);
   return {
     event: { action: 'add_ssl', app, alias, certificate: { ...facts, warnings } },
-    certificate: { app: appKeyOf(app), alias, certificate: { id: facts.id, chainPem, keyPem } },
+    certificate: { app: key, alias, certificate: { id: facts.id, chainPem, keyPem } },
     refused: null,
+    findings: warnings.map((code) => ({ code, app: key, message: warningText(code, facts, alias) })),
   };
 }
 

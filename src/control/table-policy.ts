@@ -10,10 +10,10 @@ export interface OwnListener {
 }
 
 export function tablePolicyOf(
-  config: Pick<Config, 'cloudDomain' | 'names' | 'endpoints' | 'nodeFrontend'>,
+  config: Pick<Config, 'cloudDomain' | 'names' | 'endpoints' | 'certificates' | 'nodeFrontend'>,
   ownListeners: ReadonlySet<string>,
 ): TablePolicy {
-  const { names, endpoints, nodeFrontend } = config;
+  const { names, endpoints, certificates, nodeFrontend } = config;
   return {
     cloudDomain: config.cloudDomain,
     haPrefix: names.haPrefix,
@@ -23,6 +23,11 @@ export function tablePolicyOf(
     addressMap: endpoints.addressMap,
     ownListeners,
     verifyEndpointTls: endpoints.verifyTls,
+    certificates: {
+      expired: certificates.expired,
+      notYetValid: certificates.notYetValid,
+      nameMismatch: certificates.nameMismatch,
+    },
     nodeFrontend: {
       aliases: nodeFrontend.aliases,
       applications: nodeFrontend.applications,

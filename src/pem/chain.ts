@@ -6,6 +6,7 @@ import { type Refusal, refuse } from './refusal.ts';
 
 const MAX_CERTIFICATE_PEM_CHARS = 128 * 1024;
 const MAX_CHAIN_CERTIFICATES = 10;
+const MIN_ISSUER_RSA_BITS = 2048;
 /** RSA with MD2, MD4, MD5 and SHA-1 (two names), ECDSA and DSA with SHA-1. */
 const WEAK_SIGNATURES = new Set([
   '1.2.840.113549.1.1.2',
@@ -67,6 +68,27 @@ export function weakSignatureIn(certificates: readonly X509Certificate[]): Refus
     'PEM_SIGNATURE_WEAK',
     `certificate ${place + 1} of the chain is signed with SHA-1 or MD5, which clients refuse`,
   );
+}
+
+/** Below 112 bits of strength (NIST SP 800-57 part 1): clients refuse it, and OpenSSL from 3.5 on would not serve it. */
+export function smallKeyIn(issuers: readonly X509Certificate[]): Refusal | null {
+  const place = issuers.findIndex(
+    (issuer) => (modulusBits(issuer) ?? MIN_ISSUER_RSA_BITS) < MIN_ISSUER_RSA_BITS,
+  );
+  if (place < 0) return null;
+  return refuse(
+    'PEM_CHAIN_KEY_TOO_SMALL',
+    `certificate ${place + 2} of the chain has a key below ${MIN_ISSUER_RSA_BITS} bits, which clients refuse`,
+  );
+}
+
+/** Undefined for keys without a modulus, and of kinds that OpenSSL does not know. */
+function modulusBits(certificate: X509Certificate): number | undefined {
+  try {
+    return certificate.publicKey.asymmetricKeyDetails?.modulusLength;
+  } catch {
+    return undefined;
+  }
 }
 
 /** RFC 5480 section 2.1.1 wants a curve by name; OpenSSL would serve one spelled out (and take a look-alike for P-256). */

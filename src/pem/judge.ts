@@ -1,12 +1,13 @@
 /** One certificate and key, judged before they may replace a good one (domain.md 10, scenarios 39, 40 and 43). Pure; never throws. */
-import { createHash, type X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { toPem } from './blocks.ts';
-import { namesItsCurve, noCertificate, readChain, weakSignatureIn } from './chain.ts';
+import { namesItsCurve, noCertificate, readChain, smallKeyIn, weakSignatureIn } from './chain.ts';
+import { orderChain } from './chain-order.ts';
 import { covers, MAX_NAMES_KEPT, namesOf } from './names.ts';
-import { readPrivateKey, type UsableKey } from './private-key.ts';
+import { readPrivateKey } from './private-key.ts';
 import { type Refusal, refuse } from './refusal.ts';
-import type { Judged } from './types.ts';
+import type { CertificateWarning, Judged } from './types.ts';
 
 const MAX_ISSUER_CHARS = 256;
 
@@ -22,9 +23,8 @@ export interface Submission {
 }
 
 /**
- * Says whether this certificate can be served, and normalises it. Warnings (`CERT_EXPIRED`, `CERT_NOT_YET_VALID`,
- * `CERT_NAME_MISMATCH`) are no refusals: whether such a certificate is served is policy. Costs some 4 ms; an encrypted key up to
- * half a second.
+ * Says whether this certificate can be served, and normalises it. Warnings are no refusals: whether such a certificate is served is
+ * policy. Costs some 4 ms; an encrypted key up to half a second.
  */
 export function judgeCertificate(submission: Submission): Judged {
   try {
@@ -36,20 +36,21 @@ export function judgeCertificate(submission: Submission): Judged {
 }
 
 function judge({ certificatePem, privateKeyPem, passPhrase, alias, now }: Submission): Judged {
-  const chain = readChain(certificatePem);
-  if (!chain.ok) return chain;
+  const read = readChain(certificatePem);
+  if (!read.ok) return read;
   const key = readPrivateKey(privateKeyPem, passPhrase);
   if (!key.ok) return key;
-  const [leaf] = chain.certificates;
+  const chain = orderChain(read.certificates, key.key);
+  if (!chain.ok) return chain;
+  const [leaf, ...issuers] = chain.certificates;
   if (leaf === undefined) return noCertificate;
-  if (!leaf.checkPrivateKey(key.key)) return mismatch(chain.certificates, key);
   if (key.type === 'ec' && !namesItsCurve(leaf)) {
     return refuse(
       'PEM_KEY_CURVE',
       'the certificate spells its curve out instead of naming it; clients refuse that',
     );
   }
-  const weak = weakSignatureIn(chain.certificates);
+  const weak = weakSignatureIn(chain.certificates) ?? smallKeyIn(issuers);
   if (weak !== null) return weak;
 
   const notBefore = Date.parse(leaf.validFrom);
@@ -63,10 +64,11 @@ function judge({ certificatePem, privateKeyPem, passPhrase, alias, now }: Submis
   if (objection !== null) return objection;
 
   const names = namesOf(leaf);
-  const warnings: string[] = [];
+  const warnings: CertificateWarning[] = [];
   if (now > notAfter) warnings.push('CERT_EXPIRED');
   if (now < notBefore) warnings.push('CERT_NOT_YET_VALID');
   if (alias !== null && !covers(names, alias)) warnings.push('CERT_NAME_MISMATCH');
+  if (chain.warning !== null) warnings.push(chain.warning);
   return {
     ok: true,
     facts: {
@@ -83,15 +85,6 @@ function judge({ certificatePem, privateKeyPem, passPhrase, alias, now }: Submis
     keyPem,
     warnings,
   };
-}
-
-function mismatch(certificates: readonly X509Certificate[], key: UsableKey): Refusal {
-  const place = certificates.findIndex((certificate) => certificate.checkPrivateKey(key.key));
-  if (place < 0) return refuse('PEM_KEY_MISMATCH', 'the private key does not belong to the certificate');
-  return refuse(
-    'PEM_LEAF_NOT_FIRST',
-    `the private key belongs to certificate ${place + 1} of ${certificates.length}; the leaf must come first, its chain after it`,
-  );
 }
 
 /** The proof of the pudding: what OpenSSL will not take is refused now rather than at each handshake. */

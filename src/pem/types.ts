@@ -16,6 +16,16 @@ export interface CertificateFacts {
   readonly issuer: string;
 }
 
+/** Said of a certificate that can be served all the same; whether it is, is policy for the first three. */
+export type CertificateWarning =
+  | 'CERT_EXPIRED'
+  | 'CERT_NOT_YET_VALID'
+  | 'CERT_NAME_MISMATCH'
+  /** Its order was mended, or repetitions were dropped. */
+  | 'CERT_CHAIN_REORDERED'
+  /** It holds what does not belong to it, and stays as it came. */
+  | 'CERT_CHAIN_DISORDERED';
+
 export type Judged =
   | {
       readonly ok: true;
@@ -24,7 +34,6 @@ export type Judged =
       readonly chainPem: string;
       /** Unencrypted PKCS#8: the pass phrase was used once, here. */
       readonly keyPem: string;
-      /** E.g. `CERT_NAME_MISMATCH`, `CERT_EXPIRED`: served all the same, shown in admin. */
-      readonly warnings: readonly string[];
+      readonly warnings: readonly CertificateWarning[];
     }
   | { readonly ok: false; readonly code: string; readonly reason: string };

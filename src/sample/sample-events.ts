@@ -63,13 +63,13 @@ export function addAlias(app: SampleApp, alias: string): Buffer {
 export function addSsl(
   app: SampleApp,
   alias: string,
-  pair: { readonly certificatePem: string; readonly privateKeyPem: string },
+  pair: { readonly certificatePem: string; readonly privateKeyPem: string; readonly passPhrase?: string },
 ): Buffer {
   return body('add_ssl', app, [
     `:alias: ${alias}`,
     `:ssl: ${folded(pair.certificatePem)}`,
     `:private_key: ${folded(pair.privateKeyPem)}`,
-    ':pass_phrase:',
+    pair.passPhrase === undefined ? ':pass_phrase:' : `:pass_phrase: ${pair.passPhrase}`,
   ]);
 }
 

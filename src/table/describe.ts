@@ -76,7 +76,12 @@ export function describeHost(state: RoutingState, host: string, policy: TablePol
   const route = resolveHost(state, host, policy);
   const claims = state.names.get(host);
   if (route === null || claims === undefined) return null;
-  return { host, route, claims, certificateId: certificateOfHost(state, host, policy)?.id ?? null };
+  return {
+    host,
+    route,
+    claims,
+    certificateId: certificateOfHost(state, host, policy)?.certificate.id ?? null,
+  };
 }
 
 function viewOf(state: RoutingState, app: Application, policy: TablePolicy): AppView {

@@ -9,6 +9,12 @@ export interface TablePolicy {
   /** `address:port` of our own listeners, wildcard listeners expanded to every address of this machine. */
   readonly ownListeners: ReadonlySet<string>;
   readonly verifyEndpointTls: boolean;
+  /** Alias certificates that are not as they should be: served all the same, or the platform's in their place. */
+  readonly certificates: {
+    readonly expired: 'serve' | 'fallback';
+    readonly notYetValid: 'serve' | 'fallback';
+    readonly nameMismatch: 'serve' | 'fallback';
+  };
   readonly nodeFrontend: {
     readonly aliases: boolean;
     readonly applications: Readonly<Record<string, boolean>>;

@@ -4,8 +4,8 @@ import { appRoute, hasFrontendAlias, sameRoute } from './app-route.ts';
 import { impliedNames } from './names.ts';
 import type { TablePolicy } from './policy.ts';
 import { certificateOfHost, resolveHost } from './resolve-host.ts';
-import type { AppRoute, HostRoute, PublishedCertificate, TableChanges } from './routing-table.ts';
-import type { Application, RoutingState } from './state.ts';
+import type { AppRoute, HostRoute, PublishedCertificate, ServedTime, TableChanges } from './routing-table.ts';
+import type { Application, CertificateRef, RoutingState } from './state.ts';
 
 /** Chain and key of an (application, alias) by the certificate's id; null where the store lost it: the platform's certificate serves then. */
 export type LoadCertificate = (app: AppKey, alias: string, id: string) => PublishedCertificate | null;
@@ -39,14 +39,23 @@ export function project(
     if (!sameHost(resolveHost(before, host, policy), route)) hosts.push([host, route]);
     const had = certificateOfHost(before, host, policy);
     const has = certificateOfHost(after, host, policy);
-    if (had?.id === has?.id) continue;
-    certificates.push([host, has === null ? null : loadCertificate(has.app, has.alias, has.id)]);
+    if (had?.certificate.id === has?.certificate.id) continue;
+    const loaded = has === null ? null : loadCertificate(has.app, has.alias, has.certificate.id);
+    const served = has === null ? null : servedTime(has.certificate, policy);
+    certificates.push([host, loaded === null || served === null ? loaded : { ...loaded, served }]);
   }
   return { apps, hosts, certificates };
 }
 
 export function isEmpty(changes: Omit<TableChanges, 'generation'>): boolean {
   return changes.apps.length === 0 && changes.hosts.length === 0 && changes.certificates.length === 0;
+}
+
+/** Null where the policy serves a certificate whatever the time. */
+function servedTime({ notBefore, notAfter }: CertificateRef, policy: TablePolicy): ServedTime | null {
+  const from = policy.certificates.notYetValid === 'fallback' ? notBefore : null;
+  const until = policy.certificates.expired === 'fallback' ? notAfter : null;
+  return from === null && until === null ? null : { from, until };
 }
 
 /** undefined: the same as before. */

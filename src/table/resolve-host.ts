@@ -2,8 +2,11 @@
 import type { AppKey } from '../spi/events.ts';
 import type { TablePolicy } from './policy.ts';
 import type { HostRoute } from './routing-table.ts';
-import type { AliasRecord, RoutingState } from './state.ts';
+import type { AliasRecord, CertificateRef, RoutingState } from './state.ts';
 import { findAlias } from './transition-aliases.ts';
+
+/** The judge's word (pem/types.ts) for a certificate that does not stand for its alias. */
+const NAME_MISMATCH = 'CERT_NAME_MISMATCH';
 
 /**
  * Plain name over ha- name over the highest alias claim; null where nobody claims the host. Requests by an alias go to the node
@@ -24,17 +27,19 @@ export function resolveHost(state: RoutingState, host: string, policy: TablePoli
   return { app: winner.app, kind: 'alias', viaNodeFrontend: usesNodeFrontend(winner.app, policy) };
 }
 
-/** The certificate that a host's handshakes get: the winner's own, for this very name; never a displaced holder's. */
+/** The certificate that a host's handshakes get: the winner's own, for this very name; never a displaced holder's. Its validity is not looked at. */
 export function certificateOfHost(
   state: RoutingState,
   host: string,
   policy: TablePolicy,
-): { readonly app: AppKey; readonly alias: string; readonly id: string } | null {
+): { readonly app: AppKey; readonly alias: string; readonly certificate: CertificateRef } | null {
   const route = resolveHost(state, host, policy);
   if (route === null) return null;
   const record: AliasRecord | undefined = findAlias(state.apps.get(route.app), host);
   if (record === undefined || !record.announced || record.certificate === null) return null;
-  return { app: route.app, alias: host, id: record.certificate.id };
+  const { certificate } = record;
+  const isFor = policy.certificates.nameMismatch === 'serve' || !certificate.warnings.includes(NAME_MISMATCH);
+  return isFor ? { app: route.app, alias: host, certificate } : null;
 }
 
 /** Whether alias traffic of an application goes to its node frontends. */

@@ -36,6 +36,14 @@ export interface PublishedCertificate {
   readonly id: string;
   readonly chainPem: string;
   readonly keyPem: string;
+  /** When it is served, both ends included; absent: always. Outside of it handshakes get what they would get without it. */
+  readonly served?: ServedTime;
+}
+
+/** Epoch milliseconds; null: no end on that side. */
+export interface ServedTime {
+  readonly from: number | null;
+  readonly until: number | null;
 }
 
 /** What changed between two generations; from an empty table, the whole of it. `null` means gone. */

@@ -139,3 +139,26 @@ test('the list names every certificate and no key', () => {
   );
   assert.ok(!JSON.stringify(book.list()).includes('PRIVATE KEY'));
 });
+
+test('43: outside of its time of service a certificate is passed over for the next best, and is back within it', () => {
+  let time = 0;
+  const { book } = makeBook({ now: () => time });
+  book.apply([
+    ['www.customer.org', { ...alias, served: { from: 100, until: 200 } }],
+    ['shop.apps.example.test', { ...renewed, served: { from: null, until: 200 } }],
+  ]);
+  const sources = (name: string) => {
+    const found = [];
+    for (const at of [99, 100, 200, 201]) {
+      time = at;
+      found.push(book.contextFor(name)?.source);
+    }
+    return found;
+  };
+  assert.deepEqual(sources('www.customer.org'), ['default', 'alias', 'alias', 'default']);
+  assert.deepEqual(sources('shop.apps.example.test'), ['alias', 'alias', 'alias', 'platform']);
+  time = 201;
+  assert.equal(book.sameCertificate('www.customer.org', 'nobody.test'), true);
+  time = 150;
+  assert.equal(book.sameCertificate('www.customer.org', 'nobody.test'), false);
+});

@@ -167,3 +167,25 @@ test('a delivery whose ack is called by nobody else is acked once', async () => 
   assert.equal(one.acks(), 1);
   await control.stop();
 });
+
+test('43: what is odd about an accepted certificate is said in the log and the event’s notes', async () => {
+  const { control, reports, log, send } = scene();
+  await control.recover();
+  // The test's deliveries come in 1970, long before any certificate's validity.
+  const other = testCertificate(['other.test']);
+  await send(
+    addAlias('demo/app'),
+    body('add_ssl', 'demo/app', {
+      alias,
+      ssl: other.chainPem,
+      private_key: other.privateKeyPem,
+      pass_phrase: null,
+    }),
+  );
+  assert.equal(reports.at(-1)?.outcome, 'applied');
+  assert.match(reports.at(-1)?.notes[0] ?? '', /not valid before 20\d\d-/);
+  assert.match(reports.at(-1)?.notes[1] ?? '', /does not stand for this name but for other\.test/);
+  const codes = log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields.code);
+  assert.deepEqual(codes, ['CERT_NOT_YET_VALID', 'CERT_NAME_MISMATCH']);
+  await control.stop();
+});

@@ -79,12 +79,6 @@ test('a file that also holds the key and parameters is read for its certificates
   accepted(judge({ certificatePem: combined, privateKeyPem: combined }));
 });
 
-test('scenario 39: a chain that begins with the CA is refused and says where the leaf is', () => {
-  const judged = judge({ certificatePem: testCa().certificatePem + leaf.certificatePem });
-  assert.equal(codeOf(judged), 'PEM_LEAF_NOT_FIRST');
-  assert.match(judged.ok ? '' : judged.reason, /certificate 2 of 2/);
-});
-
 test('a key of another certificate is refused', () => {
   const { privateKeyPem } = testCertificate(['other.example.org'], 2);
   assert.equal(codeOf(judge({ privateKeyPem })), 'PEM_KEY_MISMATCH');

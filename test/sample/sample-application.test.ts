@@ -28,6 +28,7 @@ const policy: TablePolicy = {
   addressMap: {},
   ownListeners: new Set(),
   verifyEndpointTls: false,
+  certificates: { expired: 'serve', notYetValid: 'serve', nameMismatch: 'serve' },
   nodeFrontend: { aliases: false, applications: {}, httpPort: 80, httpsPort: 443, verifyTls: false },
 };
 const limits = { maxBodyBytes: 1_048_576, maxDepth: 16, maxAliases: 16 };

@@ -21,7 +21,8 @@ import {
 
 const www = 'www.shop.test';
 const ownerOf = (state: RoutingState, host = www) => resolveHost(state, host, policy)?.app ?? null;
-const idOf = (state: RoutingState, host = www) => certificateOfHost(state, host, policy)?.id ?? null;
+const idOf = (state: RoutingState, host = www) =>
+  certificateOfHost(state, host, policy)?.certificate.id ?? null;
 const recordOf = (state: RoutingState, app: string, alias = www) =>
   state.apps.get(app)?.aliases.find((record) => record.alias === alias);
 

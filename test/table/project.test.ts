@@ -167,3 +167,29 @@ test('what crosses to the data plane is plain data', () => {
   const changes = project(emptyState, state, state.apps.keys(), policy, load);
   assert.deepEqual(structuredClone(changes), changes);
 });
+
+const strict = (over: Partial<TablePolicy['certificates']>): TablePolicy => ({
+  ...policy,
+  certificates: { ...policy.certificates, ...over },
+});
+
+test('43: a certificate is published with its time of service where the policy says fallback, and without where not', () => {
+  const start = stateAfter([addAlias('demo/a', 'www.x.test')]);
+  const servedBy = (rules: TablePolicy) =>
+    changesOf(start, addSsl('demo/a', 'www.x.test', 'c1'), rules).certificates[0]?.[1]?.served;
+  assert.equal(servedBy(policy), undefined);
+  assert.deepEqual(servedBy(strict({ expired: 'fallback' })), { from: null, until: 1 });
+  assert.deepEqual(servedBy(strict({ notYetValid: 'fallback' })), { from: 0, until: null });
+});
+
+test('a certificate for other names than its alias is published or not, as the policy says', () => {
+  const start = stateAfter([addAlias('demo/a', 'www.x.test')]);
+  const event = addSsl('demo/a', 'www.x.test', 'c1');
+  assert.ok(event.action === 'add_ssl' && 'certificate' in event);
+  const other: TableEvent = {
+    ...event,
+    certificate: { ...event.certificate, warnings: ['CERT_NAME_MISMATCH'] },
+  };
+  assert.equal(changesOf(start, other).certificates.length, 1);
+  assert.equal(changesOf(start, other, strict({ nameMismatch: 'fallback' })).certificates.length, 0);
+});

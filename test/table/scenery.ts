@@ -17,6 +17,7 @@ export const policy: TablePolicy = {
   addressMap: {},
   ownListeners: new Set(['192.168.0.1:443', '127.0.0.1:443']),
   verifyEndpointTls: false,
+  certificates: { expired: 'serve', notYetValid: 'serve', nameMismatch: 'serve' },
   nodeFrontend: { aliases: false, applications: {}, httpPort: 80, httpsPort: 443, verifyTls: false },
 };
 
