@@ -102,6 +102,7 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     let busStatus: () => object | null = () => null;
     const admin = await startAdmin({
       config: config.admin,
+      stateDir: config.stateDir,
       control: controlView(control, policy),
       plane,
       probes: keepAwake,

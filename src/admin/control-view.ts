@@ -1,5 +1,6 @@
 /** The control loop and the table as admin sees them. */
 import type { Control } from '../control/create-control.ts';
+import { readManual } from '../control/manual.ts';
 import { describeApp, describeHost, describePage, describeTable } from '../table/describe.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import type { ControlView } from './views.ts';
@@ -18,5 +19,11 @@ export function controlView(control: Control, policy: TablePolicy): ControlView 
     host: (host) => describeHost(control.state(), host, policy),
     quarantined: control.quarantined,
     subscribe: control.subscribe,
+    async manual(request) {
+      const read = readManual(request);
+      if (!read.ok) return { status: 400, outcome: 'refused', ...read.rejection, notes: [] };
+      const result = await control.command(read.event);
+      return { status: result.outcome === 'refused' ? 409 : 200, ...result };
+    },
   };
 }

@@ -1,14 +1,14 @@
 /**
  * Who may ask, judged before anything else of a request is looked at. Pure.
  *
- * The admin listener is on loopback and asks readers for no password, so what stands between a web page in the browser of
+ * The admin listener is on loopback and asks readers for no password (writers: authorise.ts), so what stands between a web page in the browser of
  * somebody on this machine and the routing table is the Host check (against DNS rebinding: a hostile name that suddenly
  * leads to 127.0.0.1) and the Origin check (against requests that a foreign page sends across).
  */
 import { isIP } from 'node:net';
 
 export interface Refusal {
-  readonly status: 400 | 403 | 405 | 414;
+  readonly status: 400 | 401 | 403 | 405 | 413 | 414 | 415;
   readonly code: string;
   readonly reason: string;
 }
@@ -64,8 +64,12 @@ export function guard(request: RequestFacts, allowed: ReadonlySet<string>): Guar
       return refused(403, 'ADMIN_ORIGIN_NOT_ALLOWED', 'Pages of other origins may not ask admin.');
     }
   }
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return refused(405, 'ADMIN_METHOD_NOT_ALLOWED', 'Only GET and HEAD: nothing can be changed here.');
+  if (!['GET', 'HEAD', 'POST'].includes(request.method)) {
+    return refused(
+      405,
+      'ADMIN_METHOD_NOT_ALLOWED',
+      'Only GET and HEAD, and POST where something can be changed.',
+    );
   }
   if (request.url.length > MAX_URL_CHARS) {
     return refused(414, 'ADMIN_TARGET_TOO_LONG', `A target has at most ${MAX_URL_CHARS} characters.`);
@@ -83,6 +87,7 @@ function refused(status: Refusal['status'], code: string, reason: string): Guard
   return { ok: false, refusal: { status, code, reason } };
 }
 
-function headerValues(rawHeaders: readonly string[], name: string): string[] {
+/** Every value of a field, as sent; `name` in lower case. */
+export function headerValues(rawHeaders: readonly string[], name: string): string[] {
   return rawHeaders.filter((_, n) => n % 2 === 1 && rawHeaders[n - 1]?.toLowerCase() === name);
 }

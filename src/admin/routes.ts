@@ -1,4 +1,4 @@
-/** What is asked where. Every answer is plain data of the views; nothing here changes anything. */
+/** What is asked where. Every answer is plain data of the views; nothing here changes anything (write-routes.ts does). */
 import type { ServerResponse } from 'node:http';
 import type { Metrics } from '../telemetry/types.ts';
 import { answerJson, answerList, answerText, begin } from './answer.ts';

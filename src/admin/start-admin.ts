@@ -1,15 +1,19 @@
-/** The admin listener: node:http on loopback, read-only. */
+/** The admin listener: node:http on loopback. Whoever reaches it may read; who changes something shows the token (authorise.ts). */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
 import { answerText } from './answer.ts';
+import { openAuthoriser } from './authorise.ts';
 import { createEventStream } from './event-stream.ts';
-import { allowedHosts, guard } from './guard.ts';
+import { allowedHosts, guard, type Refusal } from './guard.ts';
 import { createRoutes, type Sources } from './routes.ts';
+import { createWriteRoutes } from './write-routes.ts';
 
 export interface AdminOptions extends Sources {
   readonly config: Config['admin'];
+  /** Holds the token of those who may write. */
+  readonly stateDir: string;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -35,30 +39,58 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const readers = options.metrics.gauge('admin_event_readers', 'Open streams of events');
   const events = createEventStream(options.control.subscribe);
   const routes = createRoutes(options, events);
+  const writers = createWriteRoutes(options.control);
+  const authoriser = openAuthoriser(options.stateDir, log);
   options.metrics.onCollect(() => readers.set(events.readers()));
   let allowed: ReadonlySet<string> = new Set();
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = '', url = '', rawHeaders } = request;
     const judged = guard({ method, url, rawHeaders }, allowed);
-    // Bodies are never read.
+    // A body that is not read to its end would be taken for the next request.
     if (
       request.headers['content-length'] !== undefined ||
       request.headers['transfer-encoding'] !== undefined
     ) {
       response.shouldKeepAlive = false;
     }
-    if (!judged.ok) {
-      const { status, code, reason } = judged.refusal;
+    const refuse = ({ status, code, reason }: Refusal, more: Readonly<Record<string, string>> = {}): void => {
       refusals.inc({ code });
-      const more = { Connection: 'close', ...(status === 405 ? { Allow: 'GET, HEAD' } : {}) };
-      return answerText(response, status, `${code}: ${reason}\n`, more);
+      answerText(response, status, `${code}: ${reason}\n`, { Connection: 'close', ...more });
+    };
+    if (!judged.ok) {
+      const { refusal } = judged;
+      return refuse(refusal, refusal.status === 405 ? { Allow: 'GET, HEAD, POST' } : {});
     }
+    if (method === 'POST') return write(judged.path, request, response, refuse);
     const handler = routes(judged.path);
+    if (handler === null && writers(judged.path) !== null) {
+      const reason = 'Only POST, with the token.';
+      return refuse({ status: 405, code: 'ADMIN_METHOD_NOT_ALLOWED', reason }, { Allow: 'POST' });
+    }
     if (handler === null)
       return answerText(response, 404, 'There is nothing here. See / for what there is.\n');
     if (method === 'HEAD' && judged.path === '/events') return answerText(response, 200, '');
     await handler(response, judged.query);
+  };
+
+  const write = async (
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    refuse: (refusal: Refusal, more?: Readonly<Record<string, string>>) => void,
+  ): Promise<void> => {
+    const writer = writers(path);
+    if (writer === null) {
+      const exists = routes(path) !== null;
+      if (!exists) return answerText(response, 404, 'There is nothing here. See / for what there is.\n');
+      const reason = 'Only GET and HEAD: nothing can be changed here.';
+      return refuse({ status: 405, code: 'ADMIN_METHOD_NOT_ALLOWED', reason }, { Allow: 'GET, HEAD' });
+    }
+    const unauthorised = authoriser.judge(request.rawHeaders);
+    if (unauthorised !== null) return refuse(unauthorised, { 'WWW-Authenticate': 'Bearer' });
+    const refusal = await writer(request, response);
+    if (refusal !== null) refuse(refusal);
   };
 
   const server = createServer(

@@ -1,8 +1,9 @@
 /**
  * What admin may ask of the rest of the house: narrow functions that return plain data, handed in by the composition
- * root. Admin never holds the rooms themselves, and nothing here can change anything.
+ * root. Admin never holds the rooms themselves. What changes something says so, and is asked only after authorise.ts.
  */
 import type { ControlStatus, EventReport } from '../control/types.ts';
+import type { CommandResult } from '../control/work.ts';
 
 export interface ControlView {
   status(): ControlStatus;
@@ -20,6 +21,13 @@ export interface ControlView {
   quarantined(limit: number): readonly QuarantineView[];
   /** Hears of each event once it is durable. Returns what ends that. */
   subscribe(listener: (report: EventReport) => void): () => void;
+  /** Changes the state by hand (control/manual.ts); resolves when it is durable, with what it came to. */
+  manual(request: Readonly<Record<string, unknown>>): Promise<WriteAnswer>;
+}
+
+/** 200 done, 400 not understood, 409 refused. */
+export interface WriteAnswer extends CommandResult {
+  readonly status: 200 | 400 | 409;
 }
 
 export interface TableView {

@@ -6,6 +6,7 @@ const COLOURS: Readonly<Record<Outcome, string>> = {
   unchanged: '\x1b[2m',
   ignored: '\x1b[2m',
   quarantined: '\x1b[31m',
+  refused: '\x1b[31m',
 };
 const PLAIN = '\x1b[0m';
 

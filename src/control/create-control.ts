@@ -5,7 +5,7 @@
 import type { Config } from '../config/schema.ts';
 import type { KeepAwake } from '../probes/keep-awake.ts';
 import type { AppKey } from '../spi/events.ts';
-import type { Delivery, DeliverySink } from '../stomp/delivery.ts';
+import type { DeliverySink } from '../stomp/delivery.ts';
 import type { QuarantineEntry, Store } from '../store/types.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
 import type { TablePolicy } from '../table/policy.ts';
@@ -17,11 +17,12 @@ import { createBreather } from './breather.ts';
 import { createCommitter } from './commit-forever.ts';
 import { createControlMetrics } from './control-metrics.ts';
 import { createCostly } from './costly.ts';
-import { type Handled, handleDelivery, type Tools } from './handle-delivery.ts';
+import type { Handled, Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { createReporter, logFindings, type ReportListener } from './tell.ts';
 import type { ControlStatus, EventReport } from './types.ts';
+import { type CommandEvent, type CommandResult, commandWork, deliveryWork, type Work } from './work.ts';
 
 /** Work between two turns of the event loop, milliseconds: judging one certificate costs about as much. */
 const sliceMs = 5;
@@ -50,6 +51,8 @@ export interface Control {
    */
   recover(): Promise<void>;
   readonly deliver: DeliverySink;
+  /** An event by hand: takes its turn like any other, and resolves when its effect is durable, or with why it was refused. */
+  command(event: CommandEvent): Promise<CommandResult>;
   status(): ControlStatus;
   /** A snapshot: it never changes once handed out. */
   state(): RoutingState;
@@ -88,7 +91,7 @@ export function createControl(options: ControlOptions): Control {
   let eventNumber = 0;
   let lastEventAt: number | null = null;
   let recovered = false;
-  let waiting: Delivery[] = [];
+  const waiting: Work[] = [];
   let running: Promise<void> | null = null;
 
   function status(): ControlStatus {
@@ -106,37 +109,40 @@ export function createControl(options: ControlOptions): Control {
     };
   }
 
-  async function settle(deliveries: readonly Delivery[]): Promise<void> {
+  async function settle(works: readonly Work[]): Promise<void> {
     const batch = createBatch(state, batchTools);
     const handled: Handled[] = [];
-    for (const delivery of deliveries) {
-      const one = await handleDelivery(delivery, batch.state(), tools);
+    for (const work of works) {
+      const one = await work.handle(batch.state());
       batch.add(one);
       handled.push(one);
       const breath = breathe();
       if (breath !== null) await breath;
     }
     const sealed = batch.seal(generation);
-    if (sealed.transaction !== null && !(await committer.commit(sealed.transaction))) return;
+    if (sealed.transaction !== null && !(await committer.commit(sealed.transaction))) {
+      for (const work of works) work.dropped();
+      return;
+    }
     // Durable from here on.
     state = sealed.state;
     generation = sealed.generation;
     certificates += sealed.certificates;
-    for (const delivery of deliveries) ack(delivery);
+    for (const [i, work] of works.entries()) settled(work, handled[i]);
     if (sealed.changes !== null) publisher.offer(sealed.changes);
     for (const key of sealed.touched) reconcile(key);
     try {
-      tell(deliveries, handled);
+      tell(works, handled);
     } catch (error) {
       log.error('events could not be reported', { code: 'CONTROL_REPORT_FAILED', reason: wordsOf(error) });
     }
   }
 
-  function ack(delivery: Delivery): void {
+  function settled(work: Work, handled: Handled | undefined): void {
     try {
-      delivery.ack();
+      if (handled !== undefined) work.durable(handled);
     } catch (error) {
-      const fields = { code: 'CONTROL_ACK_FAILED', source: delivery.source, reason: wordsOf(error) };
+      const fields = { code: 'CONTROL_ACK_FAILED', source: work.source, reason: wordsOf(error) };
       log.warn('an event could not be acked; it will come again', fields);
     }
   }
@@ -150,22 +156,22 @@ export function createControl(options: ControlOptions): Control {
     }
   }
 
-  function tell(deliveries: readonly Delivery[], handled: readonly Handled[]): void {
+  function tell(works: readonly Work[], handled: readonly Handled[]): void {
     const at = now();
     lastEventAt = at;
     const reports: EventReport[] = [];
     for (const [i, { told }] of handled.entries()) {
-      const delivery = deliveries[i];
-      if (delivery === undefined) continue;
-      const { source, messageId } = delivery;
+      const work = works[i];
+      if (work === undefined) continue;
+      const { source, messageId } = work;
       eventNumber += 1;
       // Clocks differ: an event from the future has no lag.
-      const lagMs = Math.max(0, at - (delivery.sentAt ?? delivery.receivedAt));
+      const lagMs = Math.max(0, at - (work.sentAt ?? work.receivedAt));
       const report: EventReport = { ...told, number: eventNumber, at, source, messageId, generation, lagMs };
       measured.event(report);
       reports.push(report);
     }
-    measured.batch(deliveries.length);
+    measured.batch(works.length);
     reporter.tell(reports);
     logFindings(
       handled.flatMap(({ findings }) => findings),
@@ -177,14 +183,14 @@ export function createControl(options: ControlOptions): Control {
     // What arrives within one turn of the event loop is one batch.
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (let faults = 0; waiting.length > 0 && !signal.aborted; ) {
-      const deliveries = waiting.splice(0, config.events.maxBatch);
+      const works = waiting.splice(0, config.events.maxBatch);
       try {
-        await settle(deliveries);
+        await settle(works);
         faults = 0;
       } catch (error) {
         // Only what comes before the commit can throw, so nothing of the batch happened: it stays first in the row. (To drop it
         // instead would lose acked order, and the message bus sends it again only after a reconnect.)
-        waiting.unshift(...deliveries);
+        waiting.unshift(...works);
         faults += 1;
         const fields = { code: 'CONTROL_LOOP_FAILED', error: error instanceof Error ? error.name : '' };
         log.error('a batch of events could not be prepared: a fault in this program; trying again', fields);
@@ -223,9 +229,16 @@ export function createControl(options: ControlOptions): Control {
 
     deliver(delivery) {
       if (signal.aborted) return;
-      waiting.push(delivery);
+      waiting.push(deliveryWork(delivery, tools));
       kick();
     },
+    command: (event) =>
+      new Promise((resolve) => {
+        const work = commandWork(event, 'manual', now(), tools, resolve);
+        if (signal.aborted) return work.dropped();
+        waiting.push(work);
+        kick();
+      }),
 
     status,
     state: () => state,
@@ -234,8 +247,8 @@ export function createControl(options: ControlOptions): Control {
 
     async stop() {
       stopping.abort();
-      waiting = [];
       if (running !== null) await running;
+      for (const work of waiting.splice(0)) work.dropped();
       await costly.stop();
       // The timer is given up as soon as the data plane has answered.
       const waited = new AbortController();

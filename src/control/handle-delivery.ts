@@ -165,15 +165,15 @@ function quarantined(
   return { ...nothing(state), quarantine, told: { ...told(action, app, 'quarantined'), code, reason } };
 }
 
-function nothing(state: RoutingState): Omit<Handled, 'told'> {
+export function nothing(state: RoutingState): Omit<Handled, 'told'> {
   return { state, touched: [], findings: [], certificate: null, quarantine: null, deleted: null };
 }
 
-function told(action: string | null, app: AppKey | null, outcome: EventReport['outcome']): Told {
+export function told(action: string | null, app: AppKey | null, outcome: EventReport['outcome']): Told {
   return { action, app, subject: '', outcome, code: '', reason: '', notes: [] };
 }
 
-function subjectOf(event: RoutingEvent): string {
+export function subjectOf(event: RoutingEvent): string {
   switch (event.action) {
     case 'add_public_endpoint':
       return endpointKey(event.endpoint.address, event.endpoint.port);

@@ -1,7 +1,8 @@
 /** What the control loop says of itself: reports an event, and status; admin and `headgear listen` show them. */
 import type { AppKey } from '../spi/events.ts';
 
-export type Outcome = 'applied' | 'unchanged' | 'ignored' | 'quarantined';
+/** `refused`: a command that could not be carried out; who asked was told. */
+export type Outcome = 'applied' | 'unchanged' | 'ignored' | 'quarantined' | 'refused';
 
 /** What became of one delivery. Never holds key material. */
 export interface EventReport {

@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Admin, type AdminOptions, startAdmin } from '../../src/admin/start-admin.ts';
 import type { QuarantineView } from '../../src/admin/views.ts';
 import type { ControlStatus, EventReport } from '../../src/control/types.ts';
@@ -9,6 +12,8 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 export interface House {
   apps: object[];
   reason: string | null;
+  /** What was asked for by hand. */
+  readonly manual: object[];
   quarantine: QuarantineView[];
   readonly listeners: Set<(report: EventReport) => void>;
   tell(report: Partial<EventReport>): void;
@@ -19,6 +24,8 @@ export interface AdminActor {
   readonly house: House;
   readonly url: string;
   readonly port: number;
+  /** Folder that holds the token. */
+  readonly stateDir: string;
 }
 
 /** Starts admin in front of a house of plain values. */
@@ -29,13 +36,16 @@ export async function startTestAdmin(
   const house: House = {
     apps: [],
     reason: null,
+    manual: [],
     quarantine: [],
     listeners,
     tell(report) {
       for (const listener of listeners) listener({ ...someReport, ...report });
     },
   };
+  const stateDir = mkdtempSync(join(tmpdir(), 'headgear-admin-'));
   const admin = await startAdmin({
+    stateDir,
     config: { host: '127.0.0.1', port: 0, allowedHosts: changes.allowedHosts ?? [] },
     control: {
       status: () => someStatus,
@@ -53,6 +63,10 @@ export async function startTestAdmin(
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
+      manual: (request) => {
+        house.manual.push(request);
+        return Promise.resolve({ status: 200, outcome: 'applied', code: '', reason: '', notes: [] });
+      },
     },
     plane: { status: () => Promise.resolve({ connections: 3 }) },
     probes: { results: () => [{ host: 'store-shop.apps.example.com', answer: 'awake' }] },
@@ -63,7 +77,11 @@ export async function startTestAdmin(
     ...changes,
   });
   const { port } = admin.address();
-  return { admin, house, port, url: `http://127.0.0.1:${port}` };
+  const stop = async (): Promise<void> => {
+    await admin.stop();
+    rmSync(stateDir, { recursive: true, force: true });
+  };
+  return { admin: { ...admin, stop }, house, port, stateDir, url: `http://127.0.0.1:${port}` };
 }
 
 /** Sends bytes as they are and gives back everything that comes until the end. */

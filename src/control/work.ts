@@ -1,0 +1,94 @@
+/** What the control loop works through, one after the other: deliveries of the sources, and commands by hand or by the clock. */
+import { appKeyOf, type Rejection, type RoutingEvent } from '../spi/events.ts';
+import type { Delivery } from '../stomp/delivery.ts';
+import type { RoutingState } from '../table/state.ts';
+import { transition } from '../table/transition.ts';
+import { type Handled, handleDelivery, nothing, subjectOf, type Tools, told } from './handle-delivery.ts';
+import type { Outcome } from './types.ts';
+
+export interface Work extends Pick<Delivery, 'source' | 'messageId' | 'receivedAt' | 'sentAt'> {
+  handle(state: RoutingState): Handled | Promise<Handled>;
+  /** What it came to is durable. */
+  durable(handled: Handled): void;
+  /** The loop stops before its turn came: nothing of it holds. */
+  dropped(): void;
+}
+
+/** What a command came to. `refused`: `code` and `reason` say why, and nothing changed. */
+export interface CommandResult {
+  readonly outcome: Outcome;
+  readonly code: string;
+  readonly reason: string;
+  readonly notes: readonly string[];
+}
+
+/** Everything but add_ssl, which has to be judged. */
+export type CommandEvent = Exclude<RoutingEvent, { action: 'add_ssl' }>;
+
+export function deliveryWork(delivery: Delivery, tools: Tools): Work {
+  const { source, messageId, receivedAt, sentAt } = delivery;
+  return {
+    source,
+    messageId,
+    receivedAt,
+    sentAt,
+    handle: (state) => handleDelivery(delivery, state, tools),
+    durable: () => delivery.ack(),
+    // Unacked, so it comes again.
+    dropped: () => undefined,
+  };
+}
+
+/** `source` is what provenance says: `manual`, or `clock`. */
+export function commandWork(
+  event: CommandEvent,
+  source: string,
+  at: number,
+  tools: Tools,
+  resolve: (result: CommandResult) => void,
+): Work {
+  return {
+    source,
+    messageId: null,
+    receivedAt: at,
+    sentAt: null,
+    handle: (state) => handleCommand(event, state, tools),
+    durable: ({ told: { outcome, code, reason, notes } }) => resolve({ outcome, code, reason, notes }),
+    dropped: () =>
+      resolve({ outcome: 'refused', code: 'CONTROL_STOPPING', reason: 'Headgear is stopping', notes: [] }),
+  };
+}
+
+function handleCommand(event: CommandEvent, state: RoutingState, tools: Tools): Handled {
+  const app = appKeyOf(event.app);
+  try {
+    const next = transition(state, event, tools.policy);
+    const subject = subjectOf(event);
+    const notes = next.findings.map(({ message }) => message);
+    if (next.rejection !== null) return refused(state, event, next.rejection);
+    const outcome = next.state === state ? 'unchanged' : 'applied';
+    return {
+      ...nothing(next.state),
+      touched: next.touched,
+      findings: next.findings,
+      deleted: event.action === 'delete_application' ? app : null,
+      told: { ...told(event.action, app, outcome), subject, notes },
+    };
+  } catch (error) {
+    const name = error instanceof Error ? error.name : typeof error;
+    tools.log.error('a command could not be carried out: a fault in this program', {
+      code: 'CONTROL_INTERNAL',
+      action: event.action,
+      error: name,
+    });
+    return refused(state, event, { code: 'CONTROL_INTERNAL', reason: 'handling failed; the log says where' });
+  }
+}
+
+/** Not quarantined: who asked is told. */
+function refused(state: RoutingState, event: CommandEvent, { code, reason }: Rejection): Handled {
+  return {
+    ...nothing(state),
+    told: { ...told(event.action, appKeyOf(event.app), 'refused'), subject: subjectOf(event), code, reason },
+  };
+}
