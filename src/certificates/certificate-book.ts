@@ -4,9 +4,11 @@ import type { SecureContext } from 'node:tls';
 import type { Config } from '../config/schema.ts';
 import type { PublishedCertificate, TableChanges } from '../table/routing-table.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
+import { type ClientOffer, canVerify } from './client-ability.ts';
 import { createContexts } from './contexts.ts';
 import type { PlatformCertificate } from './load-platform.ts';
-import { type CertificateSource, createSniIndex, normalise } from './sni-index.ts';
+import { byPreference, defaultsAmong } from './platform-order.ts';
+import { type CertificateSource, createSniIndex, type Match, normalise } from './sni-index.ts';
 import { tlsSettingsOf } from './tls-settings.ts';
 
 export interface ChosenContext {
@@ -14,6 +16,7 @@ export interface ChosenContext {
   /** What the context's sessions are bound to: the host name, or the pattern (`*.apps.example.com`, '') for hosts that are not served. */
   readonly name: string;
   readonly source: CertificateSource;
+  readonly certificateId: string;
 }
 
 /** Plain data for admin. */
@@ -27,8 +30,11 @@ export interface ListedCertificate {
 export interface CertificateBook {
   /** Takes changes of aliases' certificates; the next handshake under those names gets the new ones. Costs what it changes. */
   apply(certificates: TableChanges['certificates']): void;
-  /** The context for a client's server name; null when there is no certificate at all, or none that OpenSSL takes. Never throws. */
-  contextFor(serverName: string | null): ChosenContext | null;
+  /**
+   * The context for a client: of the certificates for its server name the first that it can verify, else the first. Null where the policy
+   * refuses the name, or there is no certificate that OpenSSL takes. Never throws.
+   */
+  contextFor(offer: ClientOffer): ChosenContext | null;
   /** Whether a handshake under either name would get one and the same certificate. Builds no context. */
   sameCertificate(one: string | null, other: string | null): boolean;
   list(): readonly ListedCertificate[];
@@ -38,7 +44,7 @@ export interface CertificateBook {
 
 export interface CertificateBookOptions {
   readonly config: Config['tls'];
-  /** In the order of the configuration; the first is the default. */
+  /** In the order of the configuration. */
   readonly platform: readonly PlatformCertificate[];
   readonly log: Log;
   readonly metrics: Metrics;
@@ -65,7 +71,10 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
     now = Date.now,
   } = options;
   const index = createSniIndex<PublishedCertificate>(
-    platform.flatMap((certificate) => namesToFile(certificate).map((name) => [name, certificate] as const)),
+    byPreference(platform).flatMap((certificate) =>
+      certificate.facts.names.map((name) => [name, certificate] as const),
+    ),
+    defaultsAmong(platform),
   );
   const contexts = createContexts({ settings: tlsSettingsOf(config), ticketSecret, log });
   reportTo(metrics, index, contexts);
@@ -81,18 +90,25 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
         // At once, although a context of another certificate is never handed out: the former key has no business in memory.
         const name = normalise(host);
         if (name.startsWith('*.')) contexts.forgetCertificate(former.id);
-        else contexts.forget(name);
+        else contexts.forget(name, former.id);
       }
     },
-    contextFor(serverName) {
-      const host = serverName === null ? null : normalise(serverName);
-      return index.find(host, ({ entry, source, pattern }) => {
+    contextFor(offer) {
+      const host = offer.serverName === null ? null : normalise(offer.serverName);
+      const refused = host === null ? config.withoutName === 'refuse' : config.unknownName === 'refuse';
+      const choose = ({ entry, source, pattern }: Match<PublishedCertificate>): ChosenContext | null => {
         if (!isServedNow(entry, now)) return null;
+        if (source === 'default' && refused && (host === null || !isServed(host))) return null;
         // An exact match needs no question: an alias with a certificate has its own context even before its route is there.
         const name = host !== null && (pattern === host || isServed(host)) ? host : pattern;
         const context = contexts.get(name, entry);
-        return context === null ? null : { context, name, source };
-      });
+        return context === null ? null : { context, name, source, certificateId: entry.id };
+      };
+      // Where nothing fits, the best one: OpenSSL then tells the client what is wrong.
+      return (
+        index.find(host, (match) => (canVerify(offer, match.entry) ? choose(match) : null)) ??
+        index.find(host, choose)
+      );
     },
     list() {
       const listed: ListedCertificate[] = platform.map(({ id, facts }) => ({
@@ -112,11 +128,6 @@ function isServedNow({ served }: PublishedCertificate, now: () => number): boole
   if (served === undefined) return true;
   const time = now();
   return time >= (served.from ?? time) && time <= (served.until ?? time);
-}
-
-/** A certificate without any DNS name can still be the default: filed under a name that no client can ask for. */
-function namesToFile({ facts }: PlatformCertificate): readonly string[] {
-  return facts.names.length === 0 ? [''] : facts.names;
 }
 
 function reportTo(

@@ -16,18 +16,13 @@ import { SECURE_OPTIONS, type TlsSettings } from './tls-settings.ts';
 export interface Contexts {
   /** The context of `name` for this certificate, or null where OpenSSL will not have it (logged once). */
   get(name: string, certificate: PublishedCertificate): SecureContext | null;
-  /** Drops the context of one name. */
-  forget(name: string): void;
+  /** Drops the context of one name for one certificate. */
+  forget(name: string, certificateId: string): void;
   /** Drops every context that was made of a certificate. Looks at all that are cached. */
   forgetCertificate(id: string): void;
   readonly size: number;
   readonly built: number;
   readonly failed: number;
-}
-
-interface Held {
-  readonly certificateId: string;
-  readonly context: SecureContext;
 }
 
 /** `ticketSecret`: at least 32 random bytes; whoever has it can read recorded sessions, so it is never logged or written. */
@@ -37,7 +32,7 @@ export function createContexts(options: {
   readonly log: Log;
 }): Contexts {
   const { settings, ticketSecret, log } = options;
-  const cache = new LRUCache<string, Held>({ max: settings.maxCachedContexts });
+  const cache = new LRUCache<string, SecureContext>({ max: settings.maxCachedContexts });
   // Ids, not names: a name whose own certificate is of no use has the wildcard's context in the cache.
   const unservable = new LRUCache<string, true>({ max: settings.maxCachedContexts });
   let built = 0;
@@ -70,18 +65,19 @@ export function createContexts(options: {
 
   return {
     get(name, certificate) {
-      const held = cache.get(name);
-      if (held?.certificateId === certificate.id) return held.context;
+      const key = keyOf(name, certificate.id);
+      const held = cache.get(key);
+      if (held !== undefined) return held;
       if (unservable.has(certificate.id)) return null;
       const context = build(name, certificate);
-      if (context !== null) cache.set(name, { certificateId: certificate.id, context });
+      if (context !== null) cache.set(key, context);
       return context;
     },
-    forget(name) {
-      cache.delete(name);
+    forget(name, certificateId) {
+      cache.delete(keyOf(name, certificateId));
     },
     forgetCertificate(id) {
-      for (const [name, held] of cache.entries()) if (held.certificateId === id) cache.delete(name);
+      for (const key of cache.keys()) if (key.startsWith(id)) cache.delete(key);
     },
     get size() {
       return cache.size;
@@ -93,6 +89,11 @@ export function createContexts(options: {
       return failed;
     },
   };
+}
+
+/** One name may be served with several certificates, by what its clients can verify. The id, of fixed length, comes first. */
+function keyOf(name: string, certificateId: string): string {
+  return `${certificateId} ${name}`;
 }
 
 /** Ticket keys (48 bytes) and session id context (at most 32 characters), both of this name and certificate alone. */

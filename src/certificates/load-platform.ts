@@ -10,6 +10,8 @@ import { objectionToSettings, tlsSettingsOf } from './tls-settings.ts';
 export interface PlatformCertificate extends PublishedCertificate {
   readonly facts: CertificateFacts;
   readonly warnings: readonly string[];
+  /** Marked as a default by the configuration. */
+  readonly isDefault: boolean;
   /** The file it was read from. */
   readonly origin: string;
 }
@@ -59,7 +61,12 @@ export function loadPlatformCertificates(
       continue;
     }
     const { facts, chainPem, keyPem, warnings } = judged;
-    certificates.push({ id: facts.id, chainPem, keyPem, facts, warnings, origin: files.certFile });
+    const { id, keyType, keyBits } = facts;
+    const isDefault = files.default;
+    certificates.push({
+      ...{ id, keyType, keyBits, chainPem, keyPem },
+      ...{ facts, warnings, isDefault, origin: files.certFile },
+    });
   }
   return { certificates, problems };
 }

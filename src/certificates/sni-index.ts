@@ -1,7 +1,7 @@
 /**
- * Host name to certificate: the exact name, then the wildcard one label up, then the default. Aliases' certificates come and go with
- * the table; the platform's are fixed. Of two that fit equally, the alias's is taken: it was uploaded for just that name, and whether a
- * tenant may hold the name at all is the table's decision, not this index's.
+ * Host name to certificates: those of the exact name, then of the wildcard one label up, then the defaults. Aliases' certificates come and go
+ * with the table; the platform's are fixed. Of two that fit equally, the alias's is taken: it was uploaded for just that name, and whether
+ * a tenant may hold the name at all is the table's decision, not this index's.
  */
 
 export type CertificateSource = 'alias' | 'platform' | 'default';
@@ -30,18 +30,19 @@ export interface SniIndex<Entry> {
   readonly size: number;
 }
 
-/**
- * `platform` holds (name, entry) in the order of the configuration: the first entry is the default, and of several for one name the
- * first is taken.
- */
-export function createSniIndex<Entry>(platform: readonly (readonly [string, Entry])[]): SniIndex<Entry> {
+/** `platform` holds (name, entry), the preferred one of a name first; `defaults` are for everything else, the preferred one first. */
+export function createSniIndex<Entry>(
+  platform: readonly (readonly [string, Entry])[],
+  defaults: readonly Entry[],
+): SniIndex<Entry> {
   const aliases = new Map<string, Entry>();
-  const fixed = new Map<string, Entry>();
+  const fixed = new Map<string, Entry[]>();
   for (const [name, entry] of platform) {
     const key = normalise(name);
-    if (!fixed.has(key)) fixed.set(key, entry);
+    const filed = fixed.get(key);
+    if (filed === undefined) fixed.set(key, [entry]);
+    else filed.push(entry);
   }
-  const fallback = platform[0];
 
   function find<Accepted>(
     serverName: string | null,
@@ -55,8 +56,7 @@ export function createSniIndex<Entry>(platform: readonly (readonly [string, Entr
       if (accepted === null && dot > 0 && name[0] !== '*')
         accepted = findUnder(`*${name.slice(dot)}`, accept);
     }
-    if (accepted !== null || fallback === undefined) return accepted;
-    return accept({ entry: fallback[1], source: 'default', pattern: '' });
+    return accepted ?? firstAccepted(defaults, 'default', '', accept);
   }
 
   function findUnder<Accepted>(
@@ -66,8 +66,8 @@ export function createSniIndex<Entry>(platform: readonly (readonly [string, Entr
     const alias = aliases.get(pattern);
     const accepted = alias === undefined ? null : accept({ entry: alias, source: 'alias', pattern });
     if (accepted !== null) return accepted;
-    const platformEntry = fixed.get(pattern);
-    return platformEntry === undefined ? null : accept({ entry: platformEntry, source: 'platform', pattern });
+    const entries = fixed.get(pattern);
+    return entries === undefined ? null : firstAccepted(entries, 'platform', pattern, accept);
   }
 
   return {
@@ -84,6 +84,19 @@ export function createSniIndex<Entry>(platform: readonly (readonly [string, Entr
       return aliases.size;
     },
   };
+}
+
+function firstAccepted<Entry, Accepted>(
+  entries: readonly Entry[],
+  source: CertificateSource,
+  pattern: string,
+  accept: (match: Match<Entry>) => Accepted | null,
+): Accepted | null {
+  for (const entry of entries) {
+    const accepted = accept({ entry, source, pattern });
+    if (accepted !== null) return accepted;
+  }
+  return null;
 }
 
 /** Lower case, without the trailing dot of a rooted name. */

@@ -2,8 +2,10 @@
  * The configuration: every key, its unit, its default. `validate.ts` turns a parsed file into this or into the list of all
  * problems; nothing else in the house reads raw configuration. Times are milliseconds (`...Ms`), sizes bytes (`...Bytes`).
  */
+import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
+import { tlsSection } from './schema-tls.ts';
 
 const port = z.int().min(0).max(65535);
 const ms = z.int().min(1);
@@ -57,18 +59,14 @@ const intake = z.strictObject({
   idleTimeoutMs: ms.default(60_000),
 });
 
-const certificateFile = z.strictObject({
-  certFile: z.string().min(1),
-  keyFile: z.string().min(1),
-  passPhraseFile: z.string().optional(),
-});
-
 export const configSchema = z.strictObject({
   /** Domain of the application names, e.g. `apps.example.com` (CLOUD_DOMAIN of the broker). */
   cloudDomain: z
     .string()
-    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i, 'must be a DNS name')
-    .transform((name) => name.toLowerCase()),
+    // Letters of all scripts: an internationalised domain may be written as people read it (RFC 5890, U-labels).
+    .regex(/^[\p{L}\p{M}\p{N}.-]+$/u, 'must be a DNS name')
+    .transform((name) => domainToASCII(name))
+    .pipe(z.string().regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'must be a DNS name')),
   names: z
     .strictObject({
       haPrefix: z
@@ -103,16 +101,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   stateDir: z.string().min(1).default('./var'),
-  tls: z
-    .strictObject({
-      /** Wildcard and other certificates of the platform itself; the first is the default for unknown names. */
-      certificates: z.array(certificateFile).default([]),
-      minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
-      ciphers: z.string().optional(),
-      handshakeTimeoutMs: ms.default(10_000),
-      maxCachedContexts: count.default(2_000),
-    })
-    .prefault({}),
+  tls: tlsSection.prefault({}),
   certificates: certificatesSection,
   endpoints: z
     .strictObject({
@@ -155,8 +144,6 @@ export const configSchema = z.strictObject({
         .min(65_535)
         .max(2 ** 31 - 1)
         .default(131_072),
-      /** A request for a host with another certificate than the connection's: refuse with 421, or route by `:authority` alone. */
-      misdirected: z.enum(['refuse', 'route']).default('refuse'),
       /** WebSockets by extended CONNECT (RFC 8441). */
       webSockets: z.boolean().default(true),
       /** Requests that a client may break off, and PING, SETTINGS and PRIORITY frames that it may send, within `floodWindowMs`. */

@@ -134,9 +134,10 @@ async function judgedEvent(delivery: Delivery, event: RoutingEvent, tools: Tools
   }
   const { facts, chainPem, keyPem, warnings } = judged;
   const key = appKeyOf(app);
+  const { id, keyType, keyBits } = facts;
   return {
     event: { action: 'add_ssl', app, alias, certificate: { ...facts, warnings } },
-    certificate: { app: key, alias, certificate: { id: facts.id, chainPem, keyPem } },
+    certificate: { app: key, alias, certificate: { id, keyType, keyBits, chainPem, keyPem } },
     refused: null,
     findings: warnings.map((code) => ({ code, app: key, message: warningText(code, facts, alias) })),
   };

@@ -11,6 +11,10 @@ export interface ClientHello {
   readonly alpn: readonly string[];
   /** Versions the client offers, as on the wire (0x0304 is TLS 1.3), in its order. */
   readonly versions: readonly number[];
+  /** Lists of two-octet codes as on the wire, not copied: few hellos are asked what is in them. Empty where the client sends none. */
+  readonly cipherSuites: Buffer;
+  readonly signatureAlgorithms: Buffer;
+  readonly groups: Buffer;
 }
 
 export type HelloRead =
@@ -30,8 +34,12 @@ const RECORD_HEADER = 5;
 const MESSAGE_HEADER = 4;
 
 const EXTENSION_SERVER_NAME = 0;
+const EXTENSION_SUPPORTED_GROUPS = 10;
+const EXTENSION_SIGNATURE_ALGORITHMS = 13;
 const EXTENSION_ALPN = 16;
 const EXTENSION_SUPPORTED_VERSIONS = 43;
+
+const NONE: Buffer = Buffer.alloc(0);
 
 /** Labels of letters, digits, hyphens and (found in practice) underscores. Dotted IPv4 passes; it will match no certificate's name. */
 const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
@@ -97,6 +105,8 @@ function readHello(hello: Reader): HelloRead {
   let serverName: string | null = null;
   let alpn: readonly string[] | null = null;
   let versions: readonly number[] | null = null;
+  let groups = NONE;
+  let signatureAlgorithms = NONE;
   // A TLS 1.2 hello may end here.
   const extensions = hello.left > 0 ? hello.vector(2) : hello;
   while (extensions.left > 0 && !extensions.failed) {
@@ -116,10 +126,20 @@ function readHello(hello: Reader): HelloRead {
       if (versions !== null) return invalid('two lists of versions');
       versions = readVersions(content);
       if (!content.isDone) return invalid('the list of versions is malformed');
-    } else extensions.skip(extensions.uint16());
+    } else if (type === EXTENSION_SUPPORTED_GROUPS) groups = readCodes(extensions.vector(2));
+    else if (type === EXTENSION_SIGNATURE_ALGORITHMS) signatureAlgorithms = readCodes(extensions.vector(2));
+    else extensions.skip(extensions.uint16());
   }
   if (!extensions.isDone || !hello.isDone) return invalid('the hello is malformed');
-  return { kind: 'hello', serverName, alpn: alpn ?? [], versions: versions ?? [legacyVersion] };
+  return {
+    kind: 'hello',
+    serverName,
+    alpn: alpn ?? [],
+    versions: versions ?? [legacyVersion],
+    cipherSuites: cipherSuites.bytes(),
+    signatureAlgorithms,
+    groups,
+  };
 }
 
 /** Exactly one name of type host_name; RFC 6066 allows no second one, and no other type was ever defined. */
@@ -150,6 +170,12 @@ function readVersions(content: Reader): readonly number[] {
   while (list.left > 0 && !list.failed) versions.push(list.uint16());
   if (list.failed || versions.length === 0) content.fail();
   return versions;
+}
+
+/** A list of two-octet codes; what is malformed is left to OpenSSL to refuse, and counts as an empty list here. */
+function readCodes(content: Reader): Buffer {
+  const list = content.vector(2);
+  return content.isDone && list.left % 2 === 0 ? list.bytes() : NONE;
 }
 
 function invalid(reason: string): Invalid {
@@ -203,6 +229,11 @@ class Reader {
     const start = this.#offset;
     this.skip(length);
     return new Reader(this.#bytes, start, this.failed ? start : start + length);
+  }
+
+  /** What is left, as a view. */
+  bytes(): Buffer {
+    return this.#bytes.subarray(this.#offset, this.#end);
   }
 
   text(): string {

@@ -12,11 +12,19 @@ export interface ConnectionFacts {
   readonly peerPort: number;
   /** Port that clients see. */
   readonly port: number;
+  /** Of the TLS handshake, in normal form; null in plain connections and where the client named none. */
+  readonly serverName: string | null;
 }
 
 /** Facts of an accepted socket; `port` is what clients see. */
 export function factsOf(socket: Socket, scheme: 'http' | 'https', port: number): ConnectionFacts {
-  return { scheme, port, peerAddress: plainAddress(socket.remoteAddress), peerPort: socket.remotePort ?? 0 };
+  return {
+    scheme,
+    port,
+    peerAddress: plainAddress(socket.remoteAddress),
+    peerPort: socket.remotePort ?? 0,
+    serverName: null,
+  };
 }
 
 /** Which peers' forwarding fields are believed, by the configuration. */

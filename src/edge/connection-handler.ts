@@ -17,8 +17,8 @@ import { describeRequest, newContext, routeRequest, upstreamRequest } from './st
 export interface ConnectionHandler {
   /** Takes a connection over: plain, or with TLS up. */
   handle(socket: Socket, facts: ConnectionFacts): void;
-  /** Takes over a connection that agreed on `h2`; `serverName` as in the ClientHello. */
-  handleHttp2(socket: TLSSocket, facts: ConnectionFacts, serverName: string | null): void;
+  /** Takes over a connection that agreed on `h2`. */
+  handleHttp2(socket: TLSSocket, facts: ConnectionFacts): void;
   /** What TLS clients are offered, best first. */
   readonly alpnProtocols: readonly string[];
   /** An endpoint is gone from the table: connections to it that are not in `serving.pools` end as they fall idle. */
@@ -31,8 +31,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
     const options = http2Options(config);
     return {
       handle: (socket, facts) => void new Http1Connection(socket, serving, facts),
-      handleHttp2: (socket, facts, serverName) =>
-        void new Http2Connection(socket, { serving, facts, serverName, options }),
+      handleHttp2: (socket, facts) => void new Http2Connection(socket, { serving, facts, options }),
       alpnProtocols: config.http2.enabled && http2IsAvailable ? ['h2', 'http/1.1'] : ['http/1.1'],
       retire: () => {},
       stop: () => {},
@@ -47,7 +46,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
     record: serving.record,
     newContext,
     describeRequest,
-    routeRequest: (context, head) => routeRequest(serving, context, head),
+    routeRequest: (facts, context, head) => routeRequest(serving, facts, context, head),
     endpointsOf,
     upstreamRequest,
     newHeadFinder: () => new Http1Input(),

@@ -124,7 +124,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#phase = this.#body === null ? 'waiting' : 'body';
     describeRequest(context, head);
 
-    const destination = routeRequest(serving, context, head);
+    const destination = routeRequest(serving, this.#facts, context, head);
     if (typeof destination === 'string') {
       this.#answerOwn(answerFor(destination), destination);
       return;

@@ -29,15 +29,12 @@ const MAX_WAITING_BYTES = 262_144;
 export interface Http2Means {
   readonly serving: Serving;
   readonly facts: ConnectionFacts;
-  /** As in the ClientHello, in normal form. */
-  readonly serverName: string | null;
   readonly options: ServerOptions;
 }
 
 export class Http2Connection implements LiveConnection, Http2Owner {
   readonly serving: Serving;
   readonly facts: ConnectionFacts;
-  readonly serverName: string | null;
   readonly forwarding: (head: RequestHead, startedAtUs: number) => Forwarding;
   readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
@@ -54,10 +51,9 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   #probedAt = 0;
   failure = '';
 
-  constructor(socket: TLSSocket, { serving, facts, serverName, options }: Http2Means) {
+  constructor(socket: TLSSocket, { serving, facts, options }: Http2Means) {
     this.serving = serving;
     this.facts = facts;
-    this.serverName = serverName;
     this.#socket = socket;
     const { maxResets, maxControlFrames, floodWindowMs } = serving.http2;
     this.#resets = createEventBudget(maxResets, floodWindowMs);

@@ -13,7 +13,6 @@ export interface SweptRequest {
 export interface Http2Owner {
   readonly serving: Serving;
   readonly facts: ConnectionFacts;
-  readonly serverName: string | null;
   /** Why the connection is being ended, or ''. */
   readonly failure: string;
   /** Bytes that may wait in one stream: the more streams, the fewer. */

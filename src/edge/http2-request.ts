@@ -84,15 +84,11 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
   }
 
   #forward(head: Http2Head, asked: RequestHead): void {
-    const { serving, facts, serverName } = this.#owner;
+    const { serving, facts } = this.#owner;
     const context = this.#context;
     describeRequest(context, head);
     context.protocol = 'HTTP/2';
-    const destination = routeRequest(serving, context, asked);
-    if (serving.http2.misdirected === 'refuse' && this.#isMisdirected(serverName, context.host)) {
-      this.#answerOwn(answerFor('MISDIRECTED'), 'MISDIRECTED');
-      return;
-    }
+    const destination = routeRequest(serving, facts, context, asked);
     if (typeof destination === 'string') {
       this.#answerOwn(answerFor(destination), destination);
       return;
@@ -111,11 +107,6 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
     this.#exchange = new Exchange(request, exchangeMeans(serving, endpoints, context), this);
     this.#exchange.start();
     this.flush();
-  }
-
-  /** RFC 9113 9.1.1. The name of the handshake needs no look-up, and hosts that no client may send are refused elsewhere. */
-  #isMisdirected(serverName: string | null, host: string): boolean {
-    return host !== serverName && host !== '' && !this.#owner.serving.sameCertificate(serverName, host);
   }
 
   // --- from the client ---

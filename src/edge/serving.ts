@@ -24,8 +24,8 @@ export interface Serving {
   readonly pools: Pools;
   /** `host` in normal form. */
   route(host: string): Destination | null;
-  /** Whether a connection that was made for `serverName` may carry requests for `host`: both have one certificate. */
-  sameCertificate(serverName: string | null, host: string): boolean;
+  /** Whether a TLS connection that was made for `serverName` must not carry requests for `host`, which is another name. */
+  isMisdirected(serverName: string | null, host: string): boolean;
   readonly generation: number;
   pick(
     endpoints: readonly PublishedEndpoint[],

@@ -57,9 +57,10 @@ const OTHER_AUTHORITY: HeadError = {
 };
 const NO_HOST: HeadError = { code: 'HTTP_HOST_MISSING', status: 400, reason: 'no Host field' };
 
-/** Finds the route by Host. Notes the host in the context. */
+/** Finds the route by Host, if the connection may carry requests for it. Notes the host in the context. */
 export function routeRequest(
   serving: Serving,
+  { scheme, serverName }: Pick<ConnectionFacts, 'scheme' | 'serverName'>,
   context: RequestContext,
   head: RequestHead,
 ): Destination | HeadError | EdgeFailureCode {
@@ -76,6 +77,8 @@ export function routeRequest(
   }
   if (head.targetAuthority !== '' && normalHost(head.targetAuthority) !== host) return OTHER_AUTHORITY;
   context.host = host;
+  if (scheme === 'https' && host !== serverName && serving.isMisdirected(serverName, host))
+    return 'MISDIRECTED';
   if (destination === null) return 'UNKNOWN_HOST';
   context.app = destination.host.app;
   return destination;

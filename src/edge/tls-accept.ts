@@ -10,8 +10,8 @@ import { type SecureContext, TLSSocket } from 'node:tls';
 import { type ClientHello, readClientHello } from './client-hello.ts';
 
 export interface TlsAcceptOptions {
-  /** The context for a server name (null: the client named none); null refuses the connection. */
-  readonly contextFor: (serverName: string | null) => { readonly context: SecureContext } | null;
+  /** The context for what the client asks for and can do; null refuses the connection. */
+  readonly contextFor: (hello: ClientHello) => { readonly context: SecureContext } | null;
   /** From the first look at the socket to the end of the handshake, in all: a trickle of bytes does not prolong it. */
   readonly handshakeTimeoutMs: number;
   /** In the server's order of preference; default http/1.1. */
@@ -100,9 +100,13 @@ export function acceptTls(
   }
 
   function startTls(bytes: Buffer, hello: ClientHello): void {
-    const chosen = options.contextFor(hello.serverName);
+    const chosen = options.contextFor(hello);
     if (chosen === null) {
-      refuse('EDGE_TLS_UNKNOWN_NAME', 'no certificate for this name', alert(ALERT_UNRECOGNIZED_NAME));
+      refuse(
+        'EDGE_TLS_UNKNOWN_NAME',
+        'no certificate for this name, or for a client without one',
+        alert(ALERT_UNRECOGNIZED_NAME),
+      );
       return;
     }
     // TLSSocket reads what lies in the socket's buffer before anything else: the hello and whatever came behind it.

@@ -58,6 +58,8 @@ export interface EngineConnectionFacts {
   readonly peerPort: number;
   /** Port that clients see. */
   readonly port: number;
+  /** Of the TLS handshake. */
+  readonly serverName: string | null;
 }
 
 export interface EngineDestination {
@@ -83,7 +85,11 @@ export interface EngineMeans<Code extends string> {
   readonly trust: Trust;
   newContext(facts: EngineConnectionFacts, startedAt: number): RequestContext;
   describeRequest(context: RequestContext, head: RequestHead): void;
-  routeRequest(context: RequestContext, head: RequestHead): EngineDestination | HeadError | Code;
+  routeRequest(
+    facts: EngineConnectionFacts,
+    context: RequestContext,
+    head: RequestHead,
+  ): EngineDestination | HeadError | Code;
   endpointsOf(
     destination: EngineDestination,
     scheme: 'http' | 'https',

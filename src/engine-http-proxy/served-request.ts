@@ -267,7 +267,7 @@ export function serveRequest<Code extends string>(
     return served;
   }
   means.describeRequest(context, head);
-  const destination = means.routeRequest(context, head);
+  const destination = means.routeRequest(facts, context, head);
   if (typeof destination === 'string') {
     answerOwn(means.answerFor(destination), destination);
     return served;

@@ -11,6 +11,7 @@ import type { Config } from '../config/schema.ts';
 import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
+import { misdirectionBy } from '../edge/misdirection.ts';
 import type { LiveConnection, Serving } from '../edge/serving.ts';
 import { acceptTls } from '../edge/tls-accept.ts';
 import { createRouter } from '../router/router.ts';
@@ -82,7 +83,12 @@ export function createPlane(options: PlaneOptions): Plane {
     pools,
     connections,
     route: router.route,
-    sameCertificate: certificates.sameCertificate,
+    isMisdirected: misdirectionBy({
+      policy: config.tls.misdirected,
+      sameCertificate: certificates.sameCertificate,
+      // No host asks for client certificates yet.
+      clientDemandOf: () => '',
+    }),
     record: options.record,
     get generation() {
       return router.generation;
@@ -118,10 +124,11 @@ export function createPlane(options: PlaneOptions): Plane {
     acceptTls(
       socket,
       tlsOptions,
-      (secured, { alpnProtocol, serverName }) =>
-        alpnProtocol === 'h2'
-          ? handler.handleHttp2(secured, facts, serverName)
-          : handler.handle(secured, facts),
+      (secured, { alpnProtocol, serverName }) => {
+        const known = { ...facts, serverName };
+        if (alpnProtocol === 'h2') handler.handleHttp2(secured, known);
+        else handler.handle(secured, known);
+      },
       (code) => handshakeFailures.inc({ code }),
     );
   };

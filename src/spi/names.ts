@@ -1,5 +1,6 @@
 /** Names and addresses as events may carry them, brought to their one normal form (domain.md 3). Null: refused. */
 import { isIP, isIPv4, SocketAddress } from 'node:net';
+import { domainToASCII } from 'node:url';
 
 const MAX_NAME_LENGTH = 32;
 const MAX_HOST_LENGTH = 253;
@@ -30,16 +31,24 @@ export function normalGearId(text: string): string | null {
 /**
  * An alias, lower-case and without a trailing dot. The broker's rule, read with tolerance: labels of letters, digits and
  * `-` (which may end a label), beginning with a letter or digit; no wildcard, no underscore, no IPv4 address.
- * Checked label by label: the broker's own expression takes exponential time.
+ * Checked label by label: the broker's own expression takes exponential time. The broker takes ASCII only; other platforms may send an
+ * internationalised name as people read it, which becomes what clients ask for (A-labels, RFC 5891).
  */
 export function normalAlias(text: string): string | null {
-  const name = text.endsWith('.') ? text.slice(0, -1) : text;
+  const ascii = text.length <= MAX_HOST_LENGTH + 1 ? inAscii(text) : text;
+  const name = ascii.endsWith('.') ? ascii.slice(0, -1) : ascii;
   if (name.length === 0 || name.length > MAX_HOST_LENGTH || !/^[A-Za-z0-9]/.test(name) || isIPv4(name))
     return null;
   for (const label of name.split('.')) {
     if (label.length > MAX_LABEL_LENGTH || !/^[A-Za-z0-9-]+$/.test(label)) return null;
   }
   return name.toLowerCase();
+}
+
+/** '' where IDNA has no ASCII form. Only for names of letters, digits, dots and hyphens: the rest of a URL would be cut off unseen. */
+function inAscii(text: string): string {
+  if (/^[\0-\x7f]*$/.test(text)) return text;
+  return /^[\p{L}\p{M}\p{N}.-]+$/u.test(text) ? domainToASCII(text) : '';
 }
 
 /**

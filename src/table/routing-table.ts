@@ -34,6 +34,9 @@ export interface HostRoute {
 
 export interface PublishedCertificate {
   readonly id: string;
+  /** `rsa`, `ec` or `ed25519`, and its size: which clients can verify it. Absent in stores of old, where every client is taken to. */
+  readonly keyType?: string;
+  readonly keyBits?: number;
   readonly chainPem: string;
   readonly keyPem: string;
   /** When it is served, both ends included; absent: always. Outside of it handshakes get what they would get without it. */

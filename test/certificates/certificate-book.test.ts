@@ -6,12 +6,13 @@ import {
 } from '../../src/certificates/certificate-book.ts';
 import type { PlatformCertificate } from '../../src/certificates/load-platform.ts';
 import { configSchema } from '../../src/config/schema.ts';
-import { publishedCertificate } from '../support/certificates.ts';
+import { platformCertificate, publishedCertificate } from '../support/certificates.ts';
+import { offer } from '../support/client-offer.ts';
 import { memoryLog, memoryMetrics } from '../support/memory-telemetry.ts';
 
 const platform: PlatformCertificate[] = [
-  { ...publishedCertificate(['*.apps.example.test']), warnings: [], origin: 'wildcard.crt' },
-  { ...publishedCertificate(['*.ha.example.test']), warnings: [], origin: 'ha.crt' },
+  platformCertificate(publishedCertificate(['*.apps.example.test'])),
+  platformCertificate(publishedCertificate(['*.ha.example.test'])),
 ];
 const alias = publishedCertificate(['www.customer.org']);
 const renewed = publishedCertificate(['www.customer.org'], 2);
@@ -31,13 +32,13 @@ function makeBook(options: Partial<CertificateBookOptions> & { tls?: object } = 
 test('each name has a context of its own, made once', () => {
   const { book, metrics } = makeBook();
   book.apply([['www.customer.org', alias]]);
-  const own = book.contextFor('www.customer.org');
-  const one = book.contextFor('one.apps.example.test');
-  const two = book.contextFor('two.apps.example.test');
+  const own = book.contextFor(offer('www.customer.org'));
+  const one = book.contextFor(offer('one.apps.example.test'));
+  const two = book.contextFor(offer('two.apps.example.test'));
   assert.equal(own?.source, 'alias');
   assert.equal(one?.source, 'platform');
   assert.notEqual(one?.context, two?.context);
-  assert.equal(book.contextFor('ONE.apps.example.test.')?.context, one?.context);
+  assert.equal(book.contextFor(offer('ONE.apps.example.test.'))?.context, one?.context);
   assert.equal(metrics.value('tls_contexts_built_total'), 3);
   assert.equal(metrics.value('tls_contexts_cached'), 3);
   assert.equal(metrics.value('tls_alias_certificates'), 1);
@@ -50,20 +51,20 @@ test('a replaced or removed certificate is gone at the next question, and others
     ['www.customer.org', alias],
     ['other.customer.org', other],
   ]);
-  const before = book.contextFor('www.customer.org')?.context;
-  const untouched = book.contextFor('other.customer.org')?.context;
+  const before = book.contextFor(offer('www.customer.org'))?.context;
+  const untouched = book.contextFor(offer('other.customer.org'))?.context;
   book.apply([['www.customer.org', { ...alias }]]);
   assert.equal(
-    book.contextFor('www.customer.org')?.context,
+    book.contextFor(offer('www.customer.org'))?.context,
     before,
     'the same certificate again changes nothing',
   );
   book.apply([['www.customer.org', renewed]]);
-  const after = book.contextFor('www.customer.org')?.context;
+  const after = book.contextFor(offer('www.customer.org'))?.context;
   assert.notEqual(after, before);
   book.apply([['www.customer.org', null]]);
-  assert.equal(book.contextFor('www.customer.org')?.source, 'default');
-  assert.equal(book.contextFor('other.customer.org')?.context, untouched);
+  assert.equal(book.contextFor(offer('www.customer.org'))?.source, 'default');
+  assert.equal(book.contextFor(offer('other.customer.org'))?.context, untouched);
   assert.equal(book.size(), 1);
 });
 
@@ -73,7 +74,8 @@ test('the context of a certificate that is gone leaves memory at once', () => {
     ['www.customer.org', alias],
     ['*.shop.example.org', renewed],
   ]);
-  for (const name of ['www.customer.org', 'a.shop.example.org', 'b.shop.example.org']) book.contextFor(name);
+  for (const name of ['www.customer.org', 'a.shop.example.org', 'b.shop.example.org'])
+    book.contextFor(offer(name));
   assert.equal(metrics.value('tls_contexts_cached'), 3);
   book.apply([['*.shop.example.org', null]]);
   assert.equal(metrics.value('tls_contexts_cached'), 1);
@@ -94,8 +96,8 @@ test('a certificate that cannot be served falls back to the wildcard, is logged 
     ['www.customer.org', alias],
   ]);
   for (let i = 0; i < 5; i += 1)
-    assert.equal(book.contextFor('broken.apps.example.test')?.source, 'platform');
-  assert.equal(book.contextFor('www.customer.org')?.source, 'alias');
+    assert.equal(book.contextFor(offer('broken.apps.example.test'))?.source, 'platform');
+  assert.equal(book.contextFor(offer('www.customer.org'))?.source, 'alias');
   assert.equal(log.lines.length, 1);
   assert.ok(!JSON.stringify(log.lines).includes(secret));
   assert.equal(metrics.value('tls_context_failures_total'), 1);
@@ -105,29 +107,29 @@ test('made-up names under a wildcard share one context and drive nobody out of t
   const served = new Set(['one.apps.example.test', 'www.customer.org']);
   const { book, metrics } = makeBook({ tls: { maxCachedContexts: 8 }, isServed: (host) => served.has(host) });
   book.apply([['www.customer.org', alias]]);
-  const own = book.contextFor('www.customer.org')?.context;
-  const one = book.contextFor('one.apps.example.test');
+  const own = book.contextFor(offer('www.customer.org'))?.context;
+  const one = book.contextFor(offer('one.apps.example.test'));
   for (let i = 0; i < 100; i += 1) {
-    assert.equal(book.contextFor(`made-up-${i}.apps.example.test`)?.name, '*.apps.example.test');
-    assert.equal(book.contextFor(`made-up-${i}.org`)?.name, '');
+    assert.equal(book.contextFor(offer(`made-up-${i}.apps.example.test`))?.name, '*.apps.example.test');
+    assert.equal(book.contextFor(offer(`made-up-${i}.org`))?.name, '');
   }
-  assert.equal(book.contextFor(null)?.name, '');
-  assert.equal(book.contextFor('www.customer.org')?.context, own);
-  assert.equal(book.contextFor('one.apps.example.test')?.context, one?.context);
+  assert.equal(book.contextFor(offer(null))?.name, '');
+  assert.equal(book.contextFor(offer('www.customer.org'))?.context, own);
+  assert.equal(book.contextFor(offer('one.apps.example.test'))?.context, one?.context);
   assert.equal(one?.name, 'one.apps.example.test');
   assert.equal(metrics.value('tls_contexts_built_total'), 4);
 });
 
 test('the number of contexts is bounded', () => {
   const { book, metrics } = makeBook({ tls: { maxCachedContexts: 4 } });
-  for (let i = 0; i < 10; i += 1) assert.ok(book.contextFor(`app-${i}.apps.example.test`));
+  for (let i = 0; i < 10; i += 1) assert.ok(book.contextFor(offer(`app-${i}.apps.example.test`)));
   assert.equal(metrics.value('tls_contexts_cached'), 4);
 });
 
 test('without any certificate there is no context', () => {
   const { book } = makeBook({ platform: [] });
-  assert.equal(book.contextFor('www.customer.org'), null);
-  assert.equal(book.contextFor(null), null);
+  assert.equal(book.contextFor(offer('www.customer.org')), null);
+  assert.equal(book.contextFor(offer(null)), null);
 });
 
 test('the list names every certificate and no key', () => {
@@ -151,7 +153,7 @@ test('43: outside of its time of service a certificate is passed over for the ne
     const found = [];
     for (const at of [99, 100, 200, 201]) {
       time = at;
-      found.push(book.contextFor(name)?.source);
+      found.push(book.contextFor(offer(name))?.source);
     }
     return found;
   };

@@ -14,7 +14,7 @@ function first(index: SniIndex<string>, name: string | null): string {
 }
 
 test('an exact name is taken before a wildcard, a wildcard before the default', () => {
-  const index = createSniIndex<string>(platform);
+  const index = createSniIndex<string>(platform, ['wildcard']);
   index.set('shop.apps.example.test', 'shop');
   assert.equal(first(index, 'shop.apps.example.test'), 'alias shop.apps.example.test shop');
   assert.equal(first(index, 'other.apps.example.test'), 'platform *.apps.example.test wildcard');
@@ -25,14 +25,14 @@ test('an exact name is taken before a wildcard, a wildcard before the default', 
 });
 
 test('a wildcard stands for exactly one label', () => {
-  const index = createSniIndex<string>(platform);
+  const index = createSniIndex<string>(platform, ['wildcard']);
   for (const name of ['apps.example.test', 'a.b.apps.example.test', 'xapps.example.test', 'test', '']) {
     assert.match(first(index, name), /^default/, name);
   }
 });
 
 test('upper case and a trailing dot make no difference, neither in names nor in questions', () => {
-  const index = createSniIndex<string>([['*.Apps.Example.test.', 'wildcard']]);
+  const index = createSniIndex<string>([['*.Apps.Example.test.', 'wildcard']], []);
   index.set('WWW.Customer.org.', 'customer');
   assert.equal(first(index, 'www.customer.ORG'), 'alias www.customer.org customer');
   assert.equal(first(index, 'www.customer.org.'), 'alias www.customer.org customer');
@@ -40,7 +40,7 @@ test('upper case and a trailing dot make no difference, neither in names nor in 
 });
 
 test('what is taken away uncovers what lies beneath', () => {
-  const index = createSniIndex<string>(platform);
+  const index = createSniIndex<string>(platform, ['wildcard']);
   assert.equal(index.set('a.apps.example.test', 'first'), null);
   assert.equal(index.set('a.apps.example.test', 'second'), 'first');
   assert.equal(index.size, 1);
@@ -51,7 +51,7 @@ test('what is taken away uncovers what lies beneath', () => {
 });
 
 test('every candidate is offered, best first, until one is accepted', () => {
-  const index = createSniIndex<string>(platform);
+  const index = createSniIndex<string>(platform, ['wildcard']);
   index.set('www.apps.example.test', 'exact');
   index.set('*.apps.example.test', 'alias wildcard');
   const offered: string[] = [];
@@ -60,11 +60,11 @@ test('every candidate is offered, best first, until one is accepted', () => {
     return null;
   };
   assert.equal(index.find('www.apps.example.test', refuse), null);
-  assert.deepEqual(offered, ['exact', 'alias wildcard', 'wildcard', 'wildcard']);
+  assert.deepEqual(offered, ['exact', 'alias wildcard', 'wildcard', 'second wildcard', 'wildcard']);
 });
 
 test('without a platform certificate unknown names have no candidate', () => {
-  const index = createSniIndex<string>([]);
+  const index = createSniIndex<string>([], []);
   index.set('a.example.org', 'a');
   assert.equal(first(index, 'b.example.org'), 'none');
   assert.equal(first(index, null), 'none');

@@ -29,6 +29,15 @@ describe('validateConfig', () => {
     assert.deepEqual(validated.warnings, []);
   });
 
+  it('takes an internationalised cloud domain as people write it', () => {
+    const domainOf = (cloudDomain: string): string | null => {
+      const validated = validateConfig({ ...minimal, cloudDomain });
+      return validated.ok ? validated.config.cloudDomain : null;
+    };
+    assert.equal(domainOf('apps.Bücher.example'), 'apps.xn--bcher-kva.example');
+    for (const bad of ['bücher/x', 'bü cher', 'bücher:80', '']) assert.equal(domainOf(bad), null, bad);
+  });
+
   it('names every problem at once, each with its path', () => {
     const problems = problemsOf({
       cloudDomain: 'not a name',

@@ -27,6 +27,9 @@ const alpn = (...protocols: string[]) =>
   extension(16, vector16(...protocols.map((p) => vector8(Buffer.from(p)))));
 const versions = (...list: number[]) => extension(43, vector8(...list.map(u16)));
 
+const codesIn = (list: Buffer) =>
+  Array.from({ length: list.length / 2 }, (_, index) => list.readUInt16BE(index * 2));
+
 interface Parts {
   legacyVersion?: number;
   sessionId?: Buffer;
@@ -71,8 +74,12 @@ const typical = message({
     extension(51, Buffer.alloc(900)),
   ],
 });
+const none = Buffer.alloc(0);
 const expected: HelloRead = {
   kind: 'hello',
+  cipherSuites: u16(0x1301),
+  signatureAlgorithms: none,
+  groups: none,
   serverName: 'www.example.org',
   alpn: ['h2', 'http/1.1'],
   versions: [0x0304, 0x0303],
@@ -125,13 +132,16 @@ async function captureHello(options: tls.ConnectionOptions): Promise<Buffer> {
 
 test('the hellos of a real client are read', () => {
   const [tls13, tls12, nameless] = real.map((bytes) => readClientHello(bytes));
-  assert.deepEqual(tls13, {
-    kind: 'hello',
-    serverName: 'a.example.org',
-    alpn: ['h2', 'http/1.1'],
-    versions: [0x0304, 0x0303],
-  });
-  assert.deepEqual(tls12, { kind: 'hello', serverName: 'a.example.org', alpn: [], versions: [0x0303] });
+  assert.ok(tls13?.kind === 'hello' && tls12?.kind === 'hello');
+  assert.equal(tls13.serverName, 'a.example.org');
+  assert.deepEqual(tls13.alpn, ['h2', 'http/1.1']);
+  assert.deepEqual(tls13.versions, [0x0304, 0x0303]);
+  assert.deepEqual([tls12.serverName, tls12.alpn, tls12.versions], ['a.example.org', [], [0x0303]]);
+  for (const { signatureAlgorithms, groups, cipherSuites } of [tls13, tls12]) {
+    assert.ok(codesIn(signatureAlgorithms).includes(0x0403), 'ecdsa_secp256r1_sha256');
+    assert.ok(codesIn(groups).includes(23), 'secp256r1');
+    assert.ok(codesIn(cipherSuites).includes(0xc02b), 'ECDHE-ECDSA-AES128-GCM-SHA256');
+  }
   assert.equal(nameless?.kind === 'hello' && nameless.serverName, null);
 });
 
@@ -213,7 +223,31 @@ test('a hello without extensions, as TLS 1.2 allows, has no name', () => {
     serverName: null,
     alpn: [],
     versions: [0x0303],
+    cipherSuites: u16(0x1301),
+    signatureAlgorithms: none,
+    groups: none,
   });
+});
+
+test('what a client can verify is read; a malformed list counts as none and is left to OpenSSL', () => {
+  const groups = (content: Buffer) => extension(10, content);
+  const algorithms = (content: Buffer) => extension(13, content);
+  const ciphers = Buffer.concat([u16(0x1301), u16(0xc02b)]);
+  const read = (...extensions: Buffer[]) => {
+    const result = readClientHello(hello({ ciphers, extensions }));
+    assert.ok(result.kind === 'hello');
+    return [result.cipherSuites, result.groups, result.signatureAlgorithms].map(codesIn);
+  };
+  assert.deepEqual(read(groups(vector16(u16(23), u16(24))), algorithms(vector16(u16(0x0804)))), [
+    [0x1301, 0xc02b],
+    [23, 24],
+    [0x0804],
+  ]);
+  assert.deepEqual(read(groups(vector16(u8(23))), algorithms(Buffer.concat([vector16(u16(1)), u8(0)]))), [
+    [0x1301, 0xc02b],
+    [],
+    [],
+  ]);
 });
 
 const twice = [sni('a.example'), sni('b.example')];

@@ -1,135 +1,32 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import tls from 'node:tls';
-import { type CertificateBook, createCertificateBook } from '../../src/certificates/certificate-book.ts';
-import { configSchema } from '../../src/config/schema.ts';
-import { acceptTls, type SecureFacts, type TlsAcceptOptions } from '../../src/edge/tls-accept.ts';
+import { acceptTls } from '../../src/edge/tls-accept.ts';
 import { publishedCertificate, testCa } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
-import { memoryLog, memoryMetrics } from '../support/memory-telemetry.ts';
-import { requirePart, skipWithout } from '../support/parts.ts';
+import { skipWithout } from '../support/parts.ts';
+import {
+  closeTlsEdges,
+  sClient,
+  servers,
+  sockets,
+  startTlsEdge,
+  type TlsEdge,
+  visit,
+} from '../support/tls-edge.ts';
 
-const platform = [{ ...publishedCertificate(['*.apps.example.test']), warnings: [], origin: 'wildcard.crt' }];
 const shop = publishedCertificate(['shop.apps.example.test']);
 const renewed = publishedCertificate(['shop.apps.example.test'], 2);
 
-interface Edge {
-  readonly port: number;
-  readonly book: CertificateBook;
-  /** What onSecure and onFailure were told, in order. */
-  readonly secured: SecureFacts[];
-  readonly failures: string[];
-  readonly open: Set<net.Socket>;
-}
-
-const servers: net.Server[] = [];
-const sockets = new Set<net.Socket>();
-after(() => {
-  for (const server of servers) server.close();
-});
-afterEach(() => {
-  for (const socket of sockets) socket.destroy();
-  sockets.clear();
-});
-
-/** A TLS edge that greets with the number of bytes it got, as text, whenever a line is complete. */
-async function startEdge(
-  options: Partial<TlsAcceptOptions> & {
-    tls?: object;
-    platform?: typeof platform;
-    allowHalfOpen?: boolean;
-  } = {},
-): Promise<Edge> {
-  const config = configSchema.parse({
-    cloudDomain: 'example.test',
-    listeners: {},
-    tls: options.tls ?? {},
-  }).tls;
-  const book = createCertificateBook({
-    config,
-    platform: options.platform ?? platform,
-    log: memoryLog(),
-    metrics: memoryMetrics(),
-  });
-  const secured: SecureFacts[] = [];
-  const failures: string[] = [];
-  const open = new Set<net.Socket>();
-  const server = net.createServer(
-    { allowHalfOpen: options.allowHalfOpen ?? true, noDelay: true },
-    (socket) => {
-      open.add(socket);
-      socket.on('close', () => open.delete(socket));
-      acceptTls(
-        socket,
-        { contextFor: book.contextFor, handshakeTimeoutMs: 5_000, ...options },
-        (tlsSocket, facts) => {
-          secured.push(facts);
-          tlsSocket.on('error', (error: Error & { code?: string }) => failures.push(`after: ${error.code}`));
-          tlsSocket.on('data', (chunk: Buffer) => {
-            if (chunk.includes('\n')) tlsSocket.write(`hello ${facts.serverName}\n`);
-          });
-          tlsSocket.on('end', () => tlsSocket.end());
-        },
-        (code) => failures.push(code),
-      );
-    },
-  );
-  servers.push(server);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { port: (server.address() as net.AddressInfo).port, book, secured, failures, open };
-}
-
-interface Visit {
-  readonly names: string;
-  readonly fingerprint: string;
-  readonly alpn: string | false | null;
-  readonly version: string | null;
-  readonly reused: boolean;
-  readonly session: Buffer | undefined;
-  readonly answer: string;
-}
-
-/** One connection of a client that trusts the test CA: handshake, a line, its answer, close. */
-async function visit(edge: Edge, options: tls.ConnectionOptions = {}): Promise<Visit> {
-  const client = tls.connect({
-    host: '127.0.0.1',
-    port: edge.port,
-    ca: testCa().certificatePem,
-    checkServerIdentity: () => undefined,
-    ...options,
-  });
-  sockets.add(client);
-  let session: Buffer | undefined;
-  client.on('session', (ticket) => {
-    session = ticket;
-  });
-  await once(client, 'secureConnect');
-  client.write('ping\n');
-  const [answer] = (await once(client, 'data')) as [Buffer];
-  const peer = client.getPeerCertificate();
-  const result = {
-    names: peer.subjectaltname ?? '',
-    fingerprint: (peer.fingerprint256 ?? '').replaceAll(':', '').toLowerCase(),
-    alpn: client.alpnProtocol,
-    version: client.getProtocol(),
-    reused: client.isSessionReused(),
-    session: session ?? client.getSession(),
-    answer: String(answer),
-  };
-  client.end();
-  await once(client, 'close');
-  return result;
-}
+afterEach(closeTlsEdges);
 
 /** Connects in plain TCP, sends, and resolves with everything the edge said before it closed. */
-async function talk(edge: Edge, bytes: string | Buffer): Promise<Buffer> {
+async function talk(edge: TlsEdge, bytes: string | Buffer): Promise<Buffer> {
   const client = net.connect(edge.port, '127.0.0.1');
   sockets.add(client);
   const said: Buffer[] = [];
@@ -143,7 +40,7 @@ async function talk(edge: Edge, bytes: string | Buffer): Promise<Buffer> {
 /** The first bytes that a TLS client sends. */
 async function captureHello(servername: string): Promise<Buffer> {
   const server = net.createServer();
-  servers.push(server);
+  servers.add(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = tls.connect({
@@ -160,7 +57,7 @@ async function captureHello(servername: string): Promise<Buffer> {
 }
 
 /** A TCP relay in front of the edge that hands the client's bytes on as `forward` likes. */
-async function startRelay(edge: Edge, forward: (chunk: Buffer, to: net.Socket) => void): Promise<Edge> {
+async function startRelay(edge: TlsEdge, forward: (chunk: Buffer, to: net.Socket) => void): Promise<TlsEdge> {
   const relay = net.createServer((from) => {
     const to = net.connect({ port: edge.port, host: '127.0.0.1', noDelay: true });
     sockets.add(from).add(to);
@@ -169,7 +66,7 @@ async function startRelay(edge: Edge, forward: (chunk: Buffer, to: net.Socket) =
     to.pipe(from);
     for (const socket of [from, to]) socket.on('error', () => {});
   });
-  servers.push(relay);
+  servers.add(relay);
   relay.listen(0, '127.0.0.1');
   await once(relay, 'listening');
   return { ...edge, port: (relay.address() as net.AddressInfo).port };
@@ -177,7 +74,7 @@ async function startRelay(edge: Edge, forward: (chunk: Buffer, to: net.Socket) =
 
 for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
   test(`${maxVersion}: an exact name is served before the wildcard, unknown and missing names get the default`, async () => {
-    const edge = await startEdge();
+    const edge = await startTlsEdge();
     edge.book.apply([['shop.apps.example.test', shop]]);
     const of = async (servername?: string) => {
       const seen = await visit(edge, { maxVersion, ...(servername === undefined ? {} : { servername }) });
@@ -196,7 +93,7 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 
   test(`${maxVersion}: sessions resume under their own name only, also when the context was made again`, async () => {
-    const edge = await startEdge({ tls: { maxCachedContexts: 1 } });
+    const edge = await startTlsEdge({ tls: { maxCachedContexts: 1 } });
     const options = { maxVersion, servername: 'one.apps.example.test' };
     const first = await visit(edge, options);
     assert.equal(first.reused, false);
@@ -213,7 +110,7 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 
   test(`${maxVersion}: a replaced certificate serves the next handshake, and no session survives it`, async () => {
-    const edge = await startEdge();
+    const edge = await startTlsEdge();
     const options = { maxVersion, servername: 'shop.apps.example.test' };
     edge.book.apply([['shop.apps.example.test', shop]]);
     const before = await visit(edge, options);
@@ -230,7 +127,7 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
 }
 
 test('a connection that is open when its certificate is replaced goes on', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   edge.book.apply([['shop.apps.example.test', shop]]);
   const client = tls.connect({
     port: edge.port,
@@ -246,7 +143,7 @@ test('a connection that is open when its certificate is replaced goes on', async
 });
 
 test('ALPN: http/1.1 is agreed on, a client without ALPN is served, one that wants only another is told so', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   assert.equal((await visit(edge, { ALPNProtocols: ['h2', 'http/1.1'] })).alpn, 'http/1.1');
   assert.equal((await visit(edge, {})).alpn, false);
   await assert.rejects(visit(edge, { ALPNProtocols: ['h2'] }), /no application protocol/i);
@@ -259,17 +156,17 @@ test('ALPN: http/1.1 is agreed on, a client without ALPN is served, one that wan
 });
 
 test('versions below the configured one are refused', async () => {
-  const edge = await startEdge({ tls: { minVersion: 'TLSv1.3' } });
+  const edge = await startTlsEdge({ tls: { minVersion: 'TLSv1.3' } });
   await assert.rejects(visit(edge, { maxVersion: 'TLSv1.2' }), /protocol version/i);
   assert.equal((await visit(edge)).version, 'TLSv1.3');
-  const common = await startEdge();
+  const common = await startTlsEdge();
   await assert.rejects(
     visit(common, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' }),
   );
 });
 
 test('a hello in single bytes, and everything after it, arrives whole', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   const slow = await startRelay(edge, (chunk, to) => {
     for (const byte of chunk) to.write(Buffer.from([byte]));
   });
@@ -281,7 +178,7 @@ test('a hello in single bytes, and everything after it, arrives whole', async ()
 
 for (const recordBytes of [1, 7, 100]) {
   test(`a hello in records of ${recordBytes} bytes is served under its name`, async () => {
-    const edge = await startEdge();
+    const edge = await startTlsEdge();
     let first = true;
     const relay = await startRelay(edge, (chunk, to) => {
       if (first) {
@@ -298,7 +195,7 @@ for (const recordBytes of [1, 7, 100]) {
 }
 
 test('bytes that come in one segment with the hello are not lost', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   const hello = await captureHello('one.apps.example.test');
   // What follows is no TLS record, so that TLS itself must find fault with it: proof that it got there.
   await talk(edge, Buffer.concat([hello, Buffer.from([22, 9, 9, 0, 1, 0])]));
@@ -306,7 +203,7 @@ test('bytes that come in one segment with the hello are not lost', async () => {
 });
 
 test('what was received before acceptTls looked is read', async () => {
-  const { book } = await startEdge();
+  const { book } = await startTlsEdge();
   const answers: (string | null)[] = [];
   const server = net.createServer((socket) => {
     socket.once('data', (chunk) => {
@@ -323,7 +220,7 @@ test('what was received before acceptTls looked is read', async () => {
       );
     });
   });
-  servers.push(server);
+  servers.add(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = tls.connect({
@@ -339,7 +236,7 @@ test('what was received before acceptTls looked is read', async () => {
 });
 
 test('without any certificate for a name the client is told so by an alert', async () => {
-  const edge = await startEdge({ platform: [] });
+  const edge = await startTlsEdge({ platform: [] });
   const hello = await captureHello('unknown.org');
   assert.deepEqual(await talk(edge, hello), Buffer.from([21, 3, 3, 0, 2, 2, 112]));
   await assert.rejects(visit(edge, { servername: 'unknown.org' }), /unrecognized name/i);
@@ -348,7 +245,7 @@ test('without any certificate for a name the client is told so by an alert', asy
 });
 
 test('plain HTTP on the TLS port is answered in plain words', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   const said = String(await talk(edge, 'GET / HTTP/1.1\r\nHost: shop.apps.example.test\r\n\r\n'));
   assert.match(
     said,
@@ -361,7 +258,7 @@ test('plain HTTP on the TLS port is answered in plain words', async () => {
 });
 
 test('a refused client that neither reads nor closes is let go of', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   const client = net.connect({ port: edge.port, host: '127.0.0.1', allowHalfOpen: true });
   sockets.add(client);
   client.on('error', () => {});
@@ -371,7 +268,7 @@ test('a refused client that neither reads nor closes is let go of', async () => 
 });
 
 test('garbage is refused: an alert for what looks like TLS, nothing for the rest', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   assert.deepEqual(
     await talk(edge, Buffer.from([22, 3, 1, 0, 4, 1, 0, 0, 0])),
     Buffer.from([21, 3, 3, 0, 2, 2, 50]),
@@ -382,7 +279,7 @@ test('garbage is refused: an alert for what looks like TLS, nothing for the rest
 });
 
 test('a client that says nothing, half a hello, or only a hello is cut off', async () => {
-  const edge = await startEdge({ handshakeTimeoutMs: 100 });
+  const edge = await startTlsEdge({ handshakeTimeoutMs: 100 });
   const hello = await captureHello('one.apps.example.test');
   await Promise.all([talk(edge, ''), talk(edge, hello.subarray(0, 40)), talk(edge, hello)]);
   assert.deepEqual(edge.failures, Array(3).fill('EDGE_TLS_TIMEOUT'));
@@ -390,7 +287,7 @@ test('a client that says nothing, half a hello, or only a hello is cut off', asy
 });
 
 test('a trickle of bytes does not prolong the time for a handshake', async () => {
-  const edge = await startEdge({ handshakeTimeoutMs: 200 });
+  const edge = await startTlsEdge({ handshakeTimeoutMs: 200 });
   const hello = await captureHello('one.apps.example.test');
   const client = net.connect(edge.port, '127.0.0.1');
   sockets.add(client);
@@ -405,7 +302,7 @@ test('a trickle of bytes does not prolong the time for a handshake', async () =>
 
 for (const allowHalfOpen of [true, false]) {
   test(`clients that leave at any point leave nothing behind (half-open sockets ${allowHalfOpen ? 'on' : 'off'})`, async () => {
-    const edge = await startEdge({ allowHalfOpen });
+    const edge = await startTlsEdge({ allowHalfOpen });
     const hello = await captureHello('one.apps.example.test');
     const leave = async (index: number) => {
       const client = net.connect(edge.port, '127.0.0.1');
@@ -437,7 +334,7 @@ for (const allowHalfOpen of [true, false]) {
 }
 
 test('a forged record after the handshake ends the connection with an error', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   let forge = false;
   const relay = await startRelay(edge, (chunk, to) => {
     const copy = Buffer.from(chunk);
@@ -463,7 +360,7 @@ test('a forged record after the handshake ends the connection with an error', as
 });
 
 test('a client may not renegotiate', async () => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   const client = tls.connect({
     port: edge.port,
     host: '127.0.0.1',
@@ -482,28 +379,10 @@ test('a client may not renegotiate', async () => {
   assert.match(String(error), /no.renegotiation|closed/i);
 });
 
-/** Runs `openssl s_client` to the end of one handshake and resolves with everything it printed. */
-async function sClient(edge: Edge, ...args: string[]): Promise<string> {
-  const child = spawn(requirePart('openssl'), ['s_client', '-connect', `127.0.0.1:${edge.port}`, ...args]);
-  let printed = '';
-  child.stdout.on('data', (chunk) => {
-    printed += String(chunk);
-    // The edge answers the line only when TLS works both ways; TLS 1.3 tickets have come by then.
-    if (printed.includes('\nhello ')) child.stdin.end();
-  });
-  child.stderr.on('data', (chunk) => {
-    printed += String(chunk);
-  });
-  child.stdin.on('error', () => {});
-  child.stdin.write('ping\n');
-  await once(child, 'close');
-  return printed;
-}
-
 test('openssl s_client sees the certificate of the name, ALPN, and no session of another name', {
   skip: skipWithout('openssl'),
 }, async (t) => {
-  const edge = await startEdge();
+  const edge = await startTlsEdge();
   edge.book.apply([['shop.apps.example.test', shop]]);
   const folder = mkdtempSync(join(tmpdir(), 'headgear-s-client-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -88,8 +88,13 @@ export async function startScene(
     trust: trustOf(config.http.trustedProxies),
     newContext,
     describeRequest,
-    routeRequest: (context, head) =>
-      routeRequest({ route, generation: 7 } as Parameters<typeof routeRequest>[0], context, head),
+    routeRequest: (facts, context, head) =>
+      routeRequest(
+        { route, generation: 7, isMisdirected: () => false } as unknown as Parameters<typeof routeRequest>[0],
+        facts,
+        context,
+        head,
+      ),
     endpointsOf,
     upstreamRequest,
     pick: (all, tried) => all.find((endpoint) => !tried.includes(endpoint)) ?? null,
@@ -112,6 +117,7 @@ export async function startScene(
       peerAddress: socket.remoteAddress ?? '',
       peerPort: socket.remotePort ?? 0,
       port: options.tls ? 443 : 80,
+      serverName: null,
     };
     const carrier = options.tls ? new TLSSocket(socket, { isServer: true, ...options.tls }) : socket;
     carrier.on('error', () => {});

@@ -52,7 +52,12 @@ test('an alias that is a wildcard, an IPv4 address or no host name is refused', 
     '-a.example',
     'a b',
     'a/b',
-    'ä.example',
+    'ä..example',
+    'ä/x.example',
+    'ä:80',
+    'user@ä.example',
+    '１２７.0.0.1',
+    `${'ä'.repeat(64)}.example`,
     'a:80',
     '::1',
     `${'a'.repeat(64)}.example`,
@@ -66,6 +71,16 @@ test('an alias that is a wildcard, an IPv4 address or no host name is refused', 
     }
     assert.equal(codeOf({ ...SSL, alias }), 'SPI_ALIAS_INVALID', alias.slice(0, 80));
   }
+});
+
+test('an internationalised alias becomes the name that clients ask for', () => {
+  const aliasOf = (alias: string) => {
+    const event = eventOf(read({ ...NAMES, action: 'add_alias', alias }));
+    return event.action === 'add_alias' ? event.alias : undefined;
+  };
+  assert.equal(aliasOf('www.Bücher.example.'), 'www.xn--bcher-kva.example');
+  assert.equal(aliasOf('XN--Bcher-kva.example'), 'xn--bcher-kva.example');
+  assert.equal(aliasOf('例え.テスト'), 'xn--r8jz45g.xn--zckzah');
 });
 
 test('a pass phrase is text, or one text in a list, and null when there is none', () => {

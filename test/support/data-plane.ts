@@ -9,7 +9,7 @@ import type {
   PublishedEndpoint,
 } from '../../src/table/routing-table.ts';
 import type { RequestContext } from '../../src/telemetry/request-context.ts';
-import { publishedCertificate } from './certificates.ts';
+import { platformCertificate, publishedCertificate } from './certificates.ts';
 import { memoryLog, memoryMetrics } from './memory-telemetry.ts';
 
 export const HOST = 'app-ns.apps.example.test';
@@ -62,11 +62,7 @@ export async function startDataPlane(
   const finished: RequestContext[] = [];
   const plane = createPlane({
     config,
-    platformCertificates: platformNames.map((name) => ({
-      ...publishedCertificate([name]),
-      warnings: [],
-      origin: 'test',
-    })),
+    platformCertificates: platformNames.map((name) => platformCertificate(publishedCertificate([name]))),
     log: memoryLog(),
     metrics: memoryMetrics(),
     record: (context) => void finished.push(context),

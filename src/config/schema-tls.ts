@@ -1,0 +1,32 @@
+/** The `tls` section: certificates of the platform and how TLS is spoken to clients. */
+import { z } from 'zod';
+
+const ms = z.int().min(1);
+const count = z.int().min(1);
+
+const certificateFile = z.strictObject({
+  certFile: z.string().min(1),
+  keyFile: z.string().min(1),
+  passPhraseFile: z.string().optional(),
+  /** One of the certificates for clients that name no server, or one that nobody has; see `defaultsAmong`. */
+  default: z.boolean().default(false),
+});
+
+export const tlsSection = z.strictObject({
+  /**
+   * Wildcard and other certificates of the platform itself. Several may stand for one name, RSA and ECDSA say: a client gets the first
+   * that it can verify, ECDSA before RSA. Without any marked `default` the first is.
+   */
+  certificates: z.array(certificateFile).default([]),
+  minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2'),
+  /** In OpenSSL's notation, TLS 1.3 suites by their own names; looked at before anything starts. */
+  ciphers: z.string().optional(),
+  /** A server name that neither a certificate nor a route knows: the default certificate, or the alert `unrecognized_name`. */
+  unknownName: z.enum(['default', 'refuse']).default('default'),
+  /** A client that sends no server name at all. */
+  withoutName: z.enum(['default', 'refuse']).default('default'),
+  /** A request for a host with another certificate than the name of its handshake: refuse with 421, or route by Host alone. */
+  misdirected: z.enum(['refuse', 'route']).default('refuse'),
+  handshakeTimeoutMs: ms.default(10_000),
+  maxCachedContexts: count.default(2_000),
+});
