@@ -1,69 +1,118 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
-import { LOADER_NAMES, type LoaderName } from './load.ts';
+import { H1_LOADER_NAMES, type H1LoaderName } from './load.ts';
+import {
+  GROUP_NAMES,
+  LOAD_NAMES,
+  SCENARIOS,
+  type Scenario,
+  SMOKE_NAMES,
+  withConnections,
+} from './scenarios.ts';
 import { TARGET_NAMES, type TargetName } from './targets/target.ts';
 
-export interface HopArguments {
-  readonly kind: 'hop';
+export interface ScenarioArguments {
+  readonly kind: 'scenarios';
+  readonly scenarios: readonly Scenario[];
+  readonly targets: readonly TargetName[];
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
-  readonly connections: number;
-  readonly targets: readonly TargetName[];
-  readonly loaders: readonly LoaderName[];
-  readonly schemes: readonly ('http' | 'https')[];
+  readonly h1Loader: H1LoaderName | undefined;
   /** Where the figures go as JSON, or null. */
   readonly json: string | null;
 }
 
 export type Arguments =
-  | HopArguments
+  | ScenarioArguments
   | { readonly kind: 'named'; readonly names: readonly string[] }
   | { readonly kind: 'help' }
   | { readonly kind: 'wrong'; readonly reason: string };
 
 const SCHEMES = ['http', 'https'] as const;
-const DEFAULT_TARGETS: readonly TargetName[] = ['headgear', 'nginx', 'haproxy', 'http-proxy'];
+const ENGINES = ['http-proxy'] as const;
+/** What `npm run bench` alone measures. */
+const DEFAULT_SCENARIOS = ['hop-http-1k-64', 'hop-https-1k-64'];
+const SMOKE_CONNECTIONS = 8;
 
-/** `named`: the benches that can be run by name. */
+/** What is wrong with the command line; caught in `readBenchArguments`. */
+class Wrong extends Error {}
+
+/** `named`: the benches that are no scenarios and run by name. */
 export function readBenchArguments(args: readonly string[], named: readonly string[]): Arguments {
-  let parsed: ReturnType<typeof parse>;
   try {
-    parsed = parse(args);
+    const { values, positionals } = parse(args);
+    if (values.help) return { kind: 'help' };
+    if (positionals.length > 0 && positionals.every((name) => named.includes(name)))
+      return { kind: 'named', names: positionals };
+    return scenarioArguments(values, positionals, named);
   } catch (error) {
+    // parseArgs throws too, with a sentence of its own.
     return { kind: 'wrong', reason: error instanceof Error ? error.message : String(error) };
   }
-  const { values, positionals } = parsed;
-  if (values.help) return { kind: 'help' };
-  const unknown = positionals.filter((name) => !named.includes(name));
-  if (unknown.length > 0)
-    return { kind: 'wrong', reason: `there is no bench '${unknown[0]}'; there are: ${named.join(', ')}` };
-  if (positionals.length > 0) return { kind: 'named', names: positionals };
+}
 
-  const targets = listOf('--only', values.only, TARGET_NAMES, DEFAULT_TARGETS);
-  const loaders = listOf('--load', values.load, LOADER_NAMES, values.smoke ? ['autocannon'] : LOADER_NAMES);
-  const schemes = listOf('--scheme', values.scheme, SCHEMES, SCHEMES);
-  const numbers = {
-    rounds: Number(values.rounds ?? (values.smoke ? 1 : 5)),
-    seconds: Number(values.seconds ?? (values.smoke ? 0.3 : 4)),
-    connections: Number(values.connections ?? (values.smoke ? 8 : 64)),
-  };
-  for (const list of [targets, loaders, schemes])
-    if (typeof list === 'string') return { kind: 'wrong', reason: list };
-  for (const [name, value] of Object.entries(numbers))
-    if (!(value > 0)) return { kind: 'wrong', reason: `--${name} wants a number above 0` };
-  if (values.engine !== undefined && values.engine !== 'http-proxy')
-    return { kind: 'wrong', reason: '--engine knows only http-proxy; the native engine is always measured' };
-  const engine: readonly TargetName[] = values.engine === undefined ? [] : ['headgear-http-proxy'];
+type Values = ReturnType<typeof parse>['values'];
+
+function scenarioArguments(
+  values: Values,
+  words: readonly string[],
+  named: readonly string[],
+): ScenarioArguments {
+  const { smoke } = values;
+  const engines = listOf('--engine', values.engine, ENGINES) ?? [];
+  const only = listOf('--only', values.only, TARGET_NAMES) ?? TARGET_NAMES;
+  const targets = only.filter(
+    (name) => name !== 'headgear-http-proxy' || engines.length > 0 || values.only !== undefined,
+  );
+  const [h1Loader] = listOf('--by', values.by, H1_LOADER_NAMES) ?? (smoke ? (['autocannon'] as const) : []);
+  const scenarios = chooseScenarios(values, words, named);
+  if (!scenarios.some((scenario) => scenario.targets.some((name) => targets.includes(name))))
+    throw new Wrong('no scenario is left to run; see --help');
   return {
-    kind: 'hop',
-    ...numbers,
-    warmUpSeconds: values.smoke ? 0 : 2,
-    targets: [...(targets as readonly TargetName[]), ...engine],
-    loaders: loaders as readonly LoaderName[],
-    schemes: schemes as readonly ('http' | 'https')[],
+    kind: 'scenarios',
+    scenarios,
+    targets,
+    rounds: numberOf('--rounds', values.rounds, smoke ? 1 : 5),
+    seconds: numberOf('--seconds', values.seconds, smoke ? 0.2 : 4),
+    warmUpSeconds: smoke ? 0 : 2,
+    h1Loader,
     json: values.json ?? null,
   };
+}
+
+/** Words are groups, or `all`, or names of scenarios. */
+function chooseScenarios(
+  values: Values,
+  words: readonly string[],
+  named: readonly string[],
+): readonly Scenario[] {
+  const known = ['all', ...GROUP_NAMES, ...SCENARIOS.map(({ name }) => name)];
+  const unknown = words.find((word) => !known.includes(word));
+  if (unknown !== undefined) {
+    const groups = ['all', ...GROUP_NAMES].join(', ');
+    throw new Wrong(
+      named.includes(unknown)
+        ? `'${unknown}' cannot run together with scenarios`
+        : `there is no bench '${unknown}'; there are the groups ${groups}, scenarios (see --help), and ${named.join(', ')}`,
+    );
+  }
+  const loads = listOf('--load', values.load, LOAD_NAMES);
+  const schemes = listOf('--scheme', values.scheme, SCHEMES) ?? SCHEMES;
+  const connections =
+    values.connections === undefined ? undefined : numberOf('--connections', values.connections, 0);
+  const wanted = words.length > 0 ? words : loads === undefined ? DEFAULT_SCENARIOS : ['hop'];
+  const chosen = SCENARIOS.filter(({ name, group }) =>
+    ['all', group, name].some((word) => wanted.includes(word)),
+  )
+    .filter(({ load }) => loads?.includes(load) ?? true)
+    .filter(({ scheme }) => schemes.includes(scheme))
+    .filter(({ name }) => !values.smoke || SMOKE_NAMES.includes(name));
+  const count = connections ?? (values.smoke ? SMOKE_CONNECTIONS : undefined);
+  if (count === undefined) return chosen;
+  // Some differ by their connections alone.
+  const changed = chosen.map((scenario) => withConnections(scenario, count));
+  return [...new Map(changed.map((scenario) => [scenario.name, scenario])).values()];
 }
 
 function parse(args: readonly string[]) {
@@ -77,6 +126,7 @@ function parse(args: readonly string[]) {
       only: { type: 'string' },
       load: { type: 'string' },
       scheme: { type: 'string' },
+      by: { type: 'string' },
       engine: { type: 'string' },
       json: { type: 'string' },
       smoke: { type: 'boolean', default: false },
@@ -85,43 +135,21 @@ function parse(args: readonly string[]) {
   });
 }
 
-/** The members of a comma-separated list, or a sentence about the one that is unknown. */
+function numberOf(option: string, text: string | undefined, fallback: number): number {
+  const number = text === undefined ? fallback : Number(text);
+  if (!(number > 0)) throw new Wrong(`${option} wants a number above 0`);
+  return number;
+}
+
+/** The members of a comma-separated list in the order of `known`. */
 function listOf<T extends string>(
   option: string,
   text: string | undefined,
   known: readonly T[],
-  fallback: readonly T[],
-): readonly T[] | string {
-  if (text === undefined) return fallback;
+): readonly T[] | undefined {
+  if (text === undefined) return undefined;
   const wanted = text.split(',').map((name) => name.trim());
   const unknown = wanted.find((name) => !known.some((other) => other === name));
-  if (unknown !== undefined) return `${option} knows ${known.join(', ')}, but not '${unknown}'`;
+  if (unknown !== undefined) throw new Wrong(`${option} knows ${known.join(', ')}, but not '${unknown}'`);
   return known.filter((name) => wanted.includes(name));
-}
-
-/** What `--help` prints. */
-export function helpText(named: readonly (readonly [string, string])[]): string {
-  const benches = named.map(([name, summary]) => `  ${name.padEnd(16)}${summary}`).join('\n');
-  return `Usage: npm run bench [-- OPTIONS]      every target behind the same load, as ratios of CPU a request
-       npm run bench -- NAME...           single benches by name
-
-Measures Headgear, nginx, HAProxy and a bare http-proxy hop in one run, over HTTP and HTTPS with keep-alive and a 1 KiB body. Every
-target has one core, is checked for right answers first, sets the same forwarding fields, writes an access log, and is measured
-in interleaved rounds. What is not installed is named and left out.
-
-  --rounds N         default 5
-  --seconds N        of each run, default 4
-  --connections N    default 64; 8 with --smoke
-  --only LIST        of ${TARGET_NAMES.join(', ')}
-  --engine http-proxy   also Headgear with its second engine
-  --load LIST        of ${LOADER_NAMES.join(', ')}; default: what is installed
-  --scheme LIST      of ${SCHEMES.join(', ')}
-  --json FILE        writes every figure as JSON too
-  --smoke            one round of 0.3 s by autocannon: does it run, not how fast
-
-Benches by name:
-${benches}
-
-For a profile of Headgear under load: BENCH_NODE_OPTIONS='--cpu-prof --cpu-prof-dir=/tmp/profiles' npm run bench -- --only headgear
-`;
 }

@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly stdout?: string;
   /** A channel for messages (node children only). */
   readonly ipc?: boolean;
+  /** Added to the bench's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Child {
@@ -61,6 +63,7 @@ function startChild(outputFile: string, name: string, options: StartOptions): Ch
   const stderr = openSync(outputFile, 'a');
   const stdout = options.stdout === undefined ? stderr : openSync(options.stdout, 'a');
   const child = spawn(command, args, {
+    env: { ...process.env, ...options.env },
     stdio: options.ipc === true ? ['ignore', stdout, stderr, 'ipc'] : ['ignore', stdout, stderr],
   });
   closeSync(stderr);

@@ -20,12 +20,18 @@ export function cpuMicroseconds(pid: number): number | null {
     microsecondsPerTick = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
   }
   let ticks = 0;
-  for (const stat of family) ticks += Number(stat[USER_TICKS]) + Number(stat[SYSTEM_TICKS]);
+  for (const stat of family.values()) ticks += Number(stat[USER_TICKS]) + Number(stat[SYSTEM_TICKS]);
   return ticks * microsecondsPerTick;
 }
 
-/** The stat fields of a process and all below it. */
-function familyOf(pid: number): readonly (readonly string[])[] | null {
+/** The process ids of a process and all below it; null where there is no /proc. */
+export function familyIds(pid: number): readonly number[] | null {
+  const family = familyOf(pid);
+  return family === null ? null : [...family.keys()];
+}
+
+/** The stat fields of a process and all below it, by process id. */
+function familyOf(pid: number): ReadonlyMap<number, readonly string[]> | null {
   const first = statOf(pid);
   if (first === null) return null;
   const all = new Map<number, readonly string[]>();
@@ -33,12 +39,12 @@ function familyOf(pid: number): readonly (readonly string[])[] | null {
     const stat = /^[0-9]+$/.test(name) ? statOf(Number(name)) : null;
     if (stat !== null) all.set(Number(name), stat);
   }
-  const family = [first];
+  const family = new Map([[pid, first]]);
   const parents = [pid];
   for (let parent = parents.pop(); parent !== undefined; parent = parents.pop()) {
     for (const [child, stat] of all) {
       if (Number(stat[PARENT]) !== parent) continue;
-      family.push(stat);
+      family.set(child, stat);
       parents.push(child);
     }
   }

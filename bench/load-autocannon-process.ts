@@ -1,55 +1,37 @@
-/** The process that autocannon runs in: takes a `LoadJob` by message, answers with an `AutocannonReply`. */
+/** The process that autocannon runs in. */
 import autocannon from 'autocannon';
+import { createLatencies } from './latencies.ts';
 import type { LoadJob, LoadResult } from './load.ts';
-import type { AutocannonReply } from './load-autocannon.ts';
+import { answerJobs } from './load-process.ts';
 
 const SAMPLE_MS = 100;
-/** Latencies are counted in steps of 10 us up to 10 s: autocannon's own histogram knows whole milliseconds only. */
-const STEP_MS = 0.01;
-const STEPS = 1_000_000;
 
-async function run({ url, host, connections, seconds }: LoadJob): Promise<LoadResult> {
-  const counts = new Uint32Array(STEPS);
+async function run(job: LoadJob): Promise<LoadResult> {
+  const { scheme, port, path, host, connections, seconds, uploadBytes } = job;
+  // Autocannon's own histogram knows whole milliseconds only.
+  const latencies = createLatencies();
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const instance = autocannon(
       {
-        url,
+        url: `${scheme}://127.0.0.1:${port}${path}`,
         connections,
         duration: seconds,
         sampleInt: SAMPLE_MS,
         headers: { host, 'user-agent': 'headgear-bench' },
         servername: host,
+        ...(uploadBytes > 0 ? { method: 'POST' as const, body: Buffer.alloc(uploadBytes, 'x') } : {}),
       },
       (error: Error | null, done) => (error === null ? resolve(done) : reject(error)),
     );
-    instance.on('response', (_client, _status, _bytes, responseMs) => {
-      const step = Math.min(STEPS - 1, Math.floor(responseMs / STEP_MS));
-      counts[step] = (counts[step] ?? 0) + 1;
-    });
+    instance.on('response', (_client, _status, _bytes, responseMs) => latencies.add(responseMs));
   });
   const requests = result['2xx'];
   return {
     requests,
     requestsPerSecond: requests / result.duration,
-    p99Ms: percentile(counts, 0.99),
+    p99Ms: latencies.percentile(0.99),
     failed: result.non2xx + result.errors,
   };
 }
 
-function percentile(counts: Uint32Array, share: number): number {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  let seen = 0;
-  for (const [step, count] of counts.entries()) {
-    seen += count;
-    if (seen >= total * share) return (step + 1) * STEP_MS;
-  }
-  return Number.NaN;
-}
-
-process.on('message', (job: LoadJob) => {
-  run(job).then(
-    (result) => process.send?.({ ok: true, result } satisfies AutocannonReply),
-    (error: unknown) => process.send?.({ ok: false, error: String(error) } satisfies AutocannonReply),
-  );
-});
-process.on('disconnect', () => process.exit());
+answerJobs(run);

@@ -1,47 +1,78 @@
-/** Load by h2load (nghttp2): HTTP/2 with several streams a connection, and HTTP/1.1 over TLS by the same program. */
+/**
+ * Load by h2load (nghttp2): HTTP/2 with several streams a connection, and equal load for all. For equal load each connection sends its share of
+ * requests a second whatever the target's speed; its log tells every latency.
+ */
 import { execFile } from 'node:child_process';
+import { createReadStream, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { requirePart } from '../test/support/parts.ts';
+import { findPart } from '../test/support/parts.ts';
 import { onCpu } from './cpu.ts';
-import { HOST } from './targets/target.ts';
+import { createLatencies } from './latencies.ts';
+import type { Loader, LoadJob, LoadResult } from './load.ts';
 
 const SPARE_MS = 30_000;
+/** Columns of the log: start in microseconds since the epoch, status, microseconds until the end of the answer. */
+const STATUS = 1;
+const DURATION_US = 2;
 
-export interface H2LoadJob {
-  readonly port: number;
-  readonly path: string;
-  readonly protocol: 'h2' | 'h1';
-  readonly connections: number;
-  /** Requests under way on each connection; h1 has one at a time. */
-  readonly streams: number;
-  readonly requests: number;
+/** h2load as a loader, or what has to be installed. `dir`: for its log and what it uploads. */
+export function findH2Load(dir: string): Loader | { readonly missing: string } {
+  const part = findPart('h2load');
+  if ('missing' in part) return part;
+  return {
+    name: 'h2load',
+    title: 'h2load, one thread',
+    async run(job) {
+      const log = join(dir, 'h2load.log');
+      rmSync(log, { force: true });
+      const { command, args } = onCpu('rest', part.path, argumentsOf(job, dir, log));
+      const { stdout } = await promisify(execFile)(command, args, {
+        timeout: job.seconds * 1_000 + SPARE_MS,
+      });
+      return { ...readH2Load(stdout), p99Ms: await readP99(log) };
+    },
+  };
 }
 
-export interface H2LoadResult {
-  readonly requests: number;
-  readonly failed: number;
-  readonly requestsPerSecond: number;
-}
-
-/** Runs one job on the processors that the proxies do not have. */
-export async function runH2Load(job: H2LoadJob): Promise<H2LoadResult> {
-  const { command, args } = onCpu('rest', requirePart('h2load'), [
-    ...['-t1', `-c${job.connections}`, `-n${job.requests}`, '-H', 'user-agent: headgear-bench'],
-    ...(job.protocol === 'h1' ? ['--h1', '-m1'] : [`-m${job.streams}`]),
-    ...[`--connect-to=127.0.0.1:${job.port}`, `https://${HOST}${job.path}`],
-  ]);
-  const { stdout } = await promisify(execFile)(command, args, { timeout: 120_000 + SPARE_MS });
-  return readH2Load(stdout);
+function argumentsOf(job: LoadJob, dir: string, log: string): string[] {
+  const { connections, seconds, protocol, streams, perSecond, uploadBytes, scheme, port, host, path } = job;
+  const upload = join(dir, `upload-${uploadBytes}`);
+  if (uploadBytes > 0) writeFileSync(upload, Buffer.alloc(uploadBytes, 'x'));
+  return [
+    ...['-t1', `-c${connections}`, `--log-file=${log}`, '-H', 'user-agent: headgear-bench'],
+    ...(protocol === 'h1' ? ['--h1', '-m1'] : [`-m${streams}`]),
+    ...(perSecond === null
+      ? [`-D${Math.ceil(seconds * 1_000)}ms`]
+      : // One connection a millisecond, so that they do not all send at the same moment for ever.
+        [
+          `-n${Math.ceil(perSecond * seconds)}`,
+          '-r1',
+          '--rate-period=1ms',
+          `--rps=${perSecond / connections}`,
+        ]),
+    ...(uploadBytes === 0 ? [] : ['-d', upload]),
+    ...[`--connect-to=127.0.0.1:${port}`, `${scheme}://${host}${path}`],
+  ];
 }
 
 /** Reads what h2load prints. Throws when it is something else. */
-export function readH2Load(text: string): H2LoadResult {
-  const counts = /requests: (\d+) total, .*?(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/.exec(
-    text,
-  );
+export function readH2Load(text: string): Omit<LoadResult, 'p99Ms'> {
+  const counts = /requests: (\d+) total, /.exec(text);
   const rate = /finished in .*?, ([\d.]+) req\/s/.exec(text);
   const statuses = /status codes: (\d+) 2xx/.exec(text);
   if (counts === null || rate === null || statuses === null) throw new Error(`h2load said: ${text}`);
   const requests = Number(statuses[1]);
   return { requests, failed: Number(counts[1]) - requests, requestsPerSecond: Number(rate[1]) };
+}
+
+/** Of the answers with 2xx. */
+async function readP99(log: string): Promise<number | null> {
+  const latencies = createLatencies();
+  for await (const line of createInterface({ input: createReadStream(log) })) {
+    const columns = line.split('\t');
+    if (columns[STATUS]?.startsWith('2') === true) latencies.add(Number(columns[DURATION_US]) / 1_000);
+  }
+  return latencies.percentile(0.99);
 }

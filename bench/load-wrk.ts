@@ -1,5 +1,7 @@
 /** Load by wrk, where it is installed: so cheap itself that the proxy is what is busy. */
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findPart } from '../test/support/parts.ts';
 import { onCpu } from './cpu.ts';
@@ -8,27 +10,27 @@ import type { Loader, LoadResult } from './load.ts';
 const SPARE_MS = 30_000;
 const US_PER_UNIT: Readonly<Record<string, number>> = { us: 1, ms: 1_000, s: 1_000_000, m: 60_000_000 };
 
-/** wrk as a loader, or what has to be installed. It measures whole seconds, one at least. */
-export function findWrk(): Loader | { readonly missing: string } {
+/** wrk as a loader, or what has to be installed. It measures whole seconds, one at least. `dir`: for its script. */
+export function findWrk(dir: string): Loader | { readonly missing: string } {
   const part = findPart('wrk');
   if ('missing' in part) return part;
   return {
     name: 'wrk',
     title: 'wrk, one thread',
-    async run({ url, host, connections, seconds }) {
-      const whole = Math.max(1, Math.round(seconds));
+    async run(job) {
+      const { scheme, port, path, host, connections, uploadBytes, close } = job;
+      const seconds = Math.max(1, Math.round(job.seconds));
+      const script = join(dir, `wrk-${uploadBytes}.lua`);
+      if (uploadBytes > 0)
+        writeFileSync(script, `wrk.method = "POST"\nwrk.body = string.rep("x", ${uploadBytes})\n`);
       const { command, args } = onCpu('rest', part.path, [
-        '-t1',
-        `-c${connections}`,
-        `-d${whole}s`,
-        '--latency',
-        '-H',
-        `Host: ${host}`,
-        '-H',
-        'User-Agent: headgear-bench',
-        url,
+        ...['-t1', `-c${connections}`, `-d${seconds}s`, '--latency'],
+        ...['-H', `Host: ${host}`, '-H', 'User-Agent: headgear-bench'],
+        ...(close ? ['-H', 'Connection: close'] : []),
+        ...(uploadBytes > 0 ? ['-s', script] : []),
+        `${scheme}://127.0.0.1:${port}${path}`,
       ]);
-      const { stdout } = await promisify(execFile)(command, args, { timeout: whole * 1_000 + SPARE_MS });
+      const { stdout } = await promisify(execFile)(command, args, { timeout: seconds * 1_000 + SPARE_MS });
       return readWrk(stdout);
     },
   };

@@ -1,9 +1,11 @@
-/** `npm run bench`: the hop bench, or single benches by name. */
+/** `npm run bench`: scenarios that compare targets, or single benches by name. */
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { type HopArguments, helpText, readBenchArguments } from './arguments.ts';
-import { runHop } from './hop.ts';
+import { readBenchArguments, type ScenarioArguments } from './arguments.ts';
+import { formatVerdicts, judge } from './bars.ts';
+import { helpText } from './help.ts';
 import { formatReport, summarize } from './report.ts';
+import { runScenarios } from './run.ts';
 
 interface NamedBench {
   readonly summary: string;
@@ -16,7 +18,6 @@ const NAMED: Readonly<Record<string, NamedBench>> = {
     summary: 'more than a million fuzzed cases for the parsers',
     load: () => import('./fuzz-nightly.ts'),
   },
-  http2: { summary: 'HTTP/2 against HAProxy and a static node:http2', load: () => import('./http2.ts') },
   'spi-read': { summary: 'event bodies read a second', load: () => import('./spi-read.ts') },
   'store-commit': { summary: 'synced commits a second, recovery', load: () => import('./store-commit.ts') },
   'table-update': { summary: 'cost of one change by table size', load: () => import('./table-update.ts') },
@@ -38,24 +39,29 @@ async function main(): Promise<number> {
     case 'named':
       for (const name of args.names) await (await NAMED[name]?.load())?.run();
       return 0;
-    case 'hop':
-      return await hop(args);
+    case 'scenarios':
+      return await scenarios(args);
   }
 }
 
-async function hop(args: HopArguments): Promise<number> {
+async function scenarios(args: ScenarioArguments): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
   const loadBefore = loadavg()[0] ?? 0;
-  const { samples, titles, missing } = await runHop({ ...args, say });
+  const { samples, titles, missing } = await runScenarios({ ...args, say });
   const rows = summarize(samples);
+  const verdicts = judge(samples);
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, load average ${loadBefore.toFixed(1)} before and ${(loadavg()[0] ?? 0).toFixed(1)} after`;
   if (args.json !== null) {
-    writeFileSync(args.json, `${JSON.stringify({ machine, titles, missing, rows, samples }, null, 2)}\n`);
+    writeFileSync(
+      args.json,
+      `${JSON.stringify({ machine, titles, missing, rows, verdicts, samples }, null, 2)}\n`,
+    );
   }
   process.stdout.write(
-    `\n${formatReport(rows, args.connections)}\n` +
-      `${args.rounds} interleaved rounds of ${args.seconds} s. CPU is the proxy's user and system time; ratios are medians over the rounds; 'least : least' is\n` +
-      `the ratio to nginx of the cheapest round of each, which other work on the machine disturbs least.\n` +
+    `\n${formatReport(rows, args.scenarios)}\n` +
+      `Bars (medians over the rounds):\n${formatVerdicts(verdicts)}\n\n` +
+      `${args.rounds} interleaved rounds of ${args.seconds} s: median (least-most). CPU is the target's user and system time a request; ratios are taken within\n` +
+      `each round; 'least' is the ratio to nginx of the cheapest round of each, which other work on the machine disturbs least.\n` +
       `${machine}\n${titles.join('; ')}\n` +
       missing.map((sentence) => `left out: ${sentence}\n`).join(''),
   );

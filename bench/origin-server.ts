@@ -1,30 +1,43 @@
-/** The origin where nginx is missing, in a process of its own: bare sockets, one canned answer. Argument: the port. */
-import { createServer } from 'node:net';
-import { ORIGIN_BODY } from './origin.ts';
+/** An origin in a process of its own: what nginx cannot do (echo WebSocket messages, digest uploads), and everything where nginx is missing. Argument: the port. */
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { WebSocketServer } from 'ws';
+import { BODIES, ORIGIN_BODY } from './origin-bodies.ts';
 
-const canned = answer(ORIGIN_BODY);
+const CANNED = new Map<string, Buffer>([['/', Buffer.from(ORIGIN_BODY)], ...BODIES]);
+const requestsOf = new WeakMap<object, number>();
 
-function answer(body: string): Buffer {
-  return Buffer.from(
-    `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: keep-alive\r\n\r\n${body}`,
-    'latin1',
-  );
+const server = createServer((request, response) => {
+  const requests = (requestsOf.get(request.socket) ?? 0) + 1;
+  requestsOf.set(request.socket, requests);
+  switch (request.url) {
+    case '/echo':
+      return answer(response, `${fieldLines(request)}connection-requests: ${requests}\n`);
+    case '/digest': {
+      const hash = createHash('sha256');
+      request.on('data', (chunk: Buffer) => hash.update(chunk));
+      return void request.on('end', () => answer(response, hash.digest('hex')));
+    }
+    case '/sink':
+      return void request.on('end', () => answer(response, 'ok\n')).resume();
+    default:
+      return answer(response, CANNED.get(request.url ?? '') ?? ORIGIN_BODY);
+  }
+});
+
+function answer(response: ServerResponse, body: Buffer | string): void {
+  response.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Length': body.length });
+  response.end(body);
 }
 
-/** Only ever asked by proxies that have been checked, and without bodies: an empty line ends a request. */
-const server = createServer({ noDelay: true }, (socket) => {
-  let waiting = '';
-  let requests = 0;
-  socket.on('data', (chunk) => {
-    waiting += chunk.toString('latin1');
-    for (let end = waiting.indexOf('\r\n\r\n'); end >= 0; end = waiting.indexOf('\r\n\r\n')) {
-      const [line = '', ...fields] = waiting.slice(0, end).split('\r\n');
-      waiting = waiting.slice(end + 4);
-      requests += 1;
-      const echo = line.split(' ')[1] === '/echo';
-      socket.write(echo ? answer([...fields, `connection-requests: ${requests}`, ''].join('\n')) : canned);
-    }
-  });
-  socket.on('error', () => socket.destroy());
+function fieldLines({ rawHeaders }: IncomingMessage): string {
+  return rawHeaders.map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\n`)).join('');
+}
+
+const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+sockets.on('connection', (socket) => {
+  socket.on('message', (message) => socket.send(message, { binary: false }));
+  socket.on('error', () => socket.terminate());
 });
+server.keepAliveTimeout = 3_600_000;
 server.listen(Number(process.argv[2]), '127.0.0.1');

@@ -1,15 +1,16 @@
-/** The origin behind all targets: nginx where installed, else a small socket server, each answering 1 KiB, and at /echo what it was asked. */
-import { writeFileSync } from 'node:fs';
+/**
+ * The origin behind all targets: nginx where installed, and behind it a server on node:http for what nginx cannot do; without nginx that one alone.
+ * `/`, `/64k`, `/10m` are bodies, `/echo` tells what was asked, `/sink` reads an upload, `/digest` hashes one, `/ws` echoes messages.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findPart } from '../test/support/parts.ts';
 import { freePort } from '../test/support/ports.ts';
 import type { Children } from './children.ts';
-import { nginxBasics } from './targets/nginx.ts';
+import { BODIES, ORIGIN_BODY } from './origin-bodies.ts';
+import { nginxBasics, nginxTemporaryPaths } from './targets/nginx.ts';
 import { untilConnectable } from './wait.ts';
-
-/** What `/` answers: 1 KiB. */
-export const ORIGIN_BODY = 'All heads wear the same hat. '.repeat(36).slice(0, 1_023).concat('\n');
 
 /** Request fields that /echo gives back, a line each, and how many requests its connection has carried, as `connection-requests`. */
 const ECHOED = [
@@ -34,41 +35,76 @@ export interface Origin {
 
 /** Starts the origin and waits until it listens. */
 export async function startOrigin(children: Children, dir: string): Promise<Origin> {
-  const port = await freePort();
-  const nginx = findPart('nginx');
-  if ('path' in nginx) {
-    const file = join(dir, 'origin.conf');
-    writeFileSync(file, nginxOrigin(dir, port));
-    const child = children.start('origin', {
-      command: nginx.path,
-      args: ['-e', join(dir, 'origin.err'), '-c', file],
-      on: 'rest',
-    });
-    await untilConnectable(port, child);
-    return { port, title: 'nginx (static 1 KiB)' };
-  }
+  const helperPort = await freePort();
   const script = fileURLToPath(new URL('./origin-server.js', import.meta.url));
-  const child = children.start('origin', {
+  const helper = children.start('origin-helper', {
     command: process.execPath,
-    args: [script, String(port)],
+    args: [script, String(helperPort)],
+    on: 'rest',
+  });
+  await untilConnectable(helperPort, helper);
+  const nginx = findPart('nginx');
+  if ('missing' in nginx)
+    return { port: helperPort, title: `a server on node:http (nginx as origin ${nginx.missing})` };
+  const port = await freePort();
+  const file = join(dir, 'origin.conf');
+  const folder = join(dir, 'origin-bodies');
+  mkdirSync(folder);
+  for (const [path, body] of BODIES) writeFileSync(join(folder, path), body);
+  writeFileSync(file, nginxOrigin(dir, folder, port, helperPort));
+  const child = children.start('origin', {
+    command: nginx.path,
+    args: ['-e', join(dir, 'origin.err'), '-c', file],
     on: 'rest',
   });
   await untilConnectable(port, child);
-  return { port, title: `a socket server on node:net (${'missing' in nginx ? nginx.missing : ''})` };
+  return { port, title: 'nginx (static bodies)' };
 }
 
-function nginxOrigin(dir: string, port: number): string {
+function nginxOrigin(dir: string, folder: string, port: number, helperPort: number): string {
   const echo = ECHOED.map((name) => `${name}: $http_${name.replaceAll('-', '_')}\\n`).join('');
   return `${nginxBasics(dir, 'origin')}
 http {
+${nginxTemporaryPaths(dir, 'origin')}
   keepalive_timeout 3600s;
   keepalive_requests 1000000000;
   access_log off;
   default_type text/plain;
+  sendfile on;
+  open_file_cache max=16;
+  client_max_body_size 0;
+  upstream itself {
+    server 127.0.0.1:${port};
+    keepalive 64;
+    keepalive_requests 1000000000;
+  }
   server {
     listen 127.0.0.1:${port};
+    root ${folder};
     location = /echo { return 200 "${echo}connection-requests: $connection_requests\\n"; }
-    location / { return 200 "${ORIGIN_BODY.trimEnd()}\\n"; }
+    location = / { return 200 "${ORIGIN_BODY.trimEnd()}\\n"; }
+    location = /64k { }
+    location = /10m { }
+    location = /ok { return 200 "ok\\n"; }
+    # The whole upload into memory, and only then an answer: \`return\` would answer at once.
+    location = /sink {
+      client_body_buffer_size 10m;
+      proxy_pass http://itself/ok;
+      proxy_pass_request_body off;
+      proxy_http_version 1.1;
+      proxy_set_header Content-Length "";
+      proxy_set_header Connection "";
+    }
+    location = /digest {
+      proxy_pass http://127.0.0.1:${helperPort};
+    }
+    location = /ws {
+      proxy_pass http://127.0.0.1:${helperPort};
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection upgrade;
+      tcp_nodelay on;
+    }
   }
 }
 `;

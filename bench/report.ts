@@ -1,130 +1,149 @@
 /** From samples to what is printed. Pure. */
-import type { LoaderName } from './load.ts';
+import { type Figure, type Rounds, roundsOf, type Spread, spreadOf } from './rounds.ts';
+import type { Sample } from './sample.ts';
+import type { Scenario } from './scenarios.ts';
 import type { TargetName } from './targets/target.ts';
-
-/** One run of one loader against one target. */
-export interface Sample {
-  readonly round: number;
-  readonly scheme: 'http' | 'https';
-  readonly loader: LoaderName;
-  readonly target: TargetName;
-  readonly requestsPerSecond: number;
-  readonly p99Ms: number;
-  /** CPU of the proxy a request, microseconds; null where it cannot be had. */
-  readonly cpuUs: number | null;
-}
-
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
 
 /** A line of the report. Null: that figure could not be had. */
 export interface Row {
-  readonly scheme: Sample['scheme'];
-  readonly loader: LoaderName;
+  readonly scenario: string;
+  readonly loader: Sample['loader'];
   readonly target: TargetName;
-  readonly requestsPerSecond: Spread;
-  readonly p99Ms: Spread;
+  readonly requests: number;
+  readonly failed: number;
+  readonly requestsPerSecond: Spread | null;
+  readonly p99Ms: Spread | null;
+  readonly p99ToNginx: Spread | null;
   readonly cpuUs: Spread | null;
-  /** This target's CPU a request as a multiple of nginx's. */
+  /** This target's CPU a request as a multiple of nginx's, and of Headgear's. */
   readonly cpuToNginx: Spread | null;
-  /** The same of the round that cost each the least: other work on the machine only ever adds. */
+  readonly cpuToHeadgear: Spread | null;
+  /** To nginx, of the round that cost each the least: other work on the machine only ever adds. */
   readonly leastCpuToNginx: number | null;
-  /** http-proxy's CPU a request as a multiple of this target's. */
-  readonly httpProxyToCpu: Spread | null;
+  /** The most of all rounds. */
+  readonly residentPeak: number | null;
+  readonly bytesPerConnection: Spread | null;
 }
 
-/** Median, least and greatest; null of nothing. */
-export function spreadOf(values: readonly number[]): Spread | null {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  const [min, max] = [sorted[0], sorted[sorted.length - 1]];
-  if (low === undefined || high === undefined || min === undefined || max === undefined) return null;
-  return { median: (low + high) / 2, min, max };
-}
+const cpu: Figure = ({ cpuUs }) => cpuUs;
+const p99: Figure = ({ p99Ms }) => p99Ms;
 
-/**
- * A row for each scheme, loader and target, in the order they were measured in. Ratios are taken within each round, where both ran side by
- * side, and then their median: what slows the machine down for a while hits both.
- */
+/** A row for each scenario and target, in the order they were measured in. Ratios are taken within each round, and then their median. */
 export function summarize(samples: readonly Sample[]): readonly Row[] {
+  const rounds = roundsOf(samples);
   const groups = new Map<string, Sample[]>();
   for (const sample of samples) {
-    const key = `${sample.scheme} ${sample.loader} ${sample.target}`;
+    const key = `${sample.scenario} ${sample.target}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [sample]);
     else group.push(sample);
   }
-  const cpuOf = ({ scheme, loader, round }: Sample, target: TargetName): number | null =>
-    groups.get(`${scheme} ${loader} ${target}`)?.find((other) => other.round === round)?.cpuUs ?? null;
-  const leastCpuOf = (group: readonly Sample[] | undefined): number | null =>
-    spreadOf(group?.flatMap(({ cpuUs }) => cpuUs ?? []) ?? [])?.min ?? null;
-  return [...groups.values()].flatMap((group) => {
-    const [first] = group;
-    const requestsPerSecond = spreadOf(group.map((sample) => sample.requestsPerSecond));
-    const p99Ms = spreadOf(group.map((sample) => sample.p99Ms));
-    if (first === undefined || requestsPerSecond === null || p99Ms === null) return [];
-    const { scheme, loader, target } = first;
-    return {
-      scheme,
-      loader,
-      target,
-      requestsPerSecond,
-      p99Ms,
-      cpuUs: spreadOf(group.flatMap(({ cpuUs }) => cpuUs ?? [])),
-      cpuToNginx: spreadOf(group.flatMap((sample) => ratio(sample.cpuUs, cpuOf(sample, 'nginx')))),
-      leastCpuToNginx:
-        ratio(leastCpuOf(group), leastCpuOf(groups.get(`${scheme} ${loader} nginx`)))[0] ?? null,
-      httpProxyToCpu: spreadOf(group.flatMap((sample) => ratio(cpuOf(sample, 'http-proxy'), sample.cpuUs))),
-    };
-  });
+  return [...groups.values()].map((group) => rowOf(group, samples, rounds));
 }
 
-function ratio(over: number | null, under: number | null): number[] {
-  return over === null || under === null || under === 0 ? [] : [over / under];
+function rowOf(group: readonly Sample[], all: readonly Sample[], rounds: Rounds): Row {
+  const [first] = group as [Sample];
+  const { scenario, loader, target } = first;
+  const spread = (figure: Figure): Spread | null => spreadOf(group.flatMap((sample) => figure(sample) ?? []));
+  const to = (other: TargetName, figure: Figure): Spread | null =>
+    spreadOf(group.flatMap((sample) => rounds.ratio(sample, other, figure) ?? []));
+  const nginx = all.filter((sample) => sample.scenario === scenario && sample.target === 'nginx');
+  const least = spreadOf(nginx.flatMap((sample) => cpu(sample) ?? []))?.min;
+  const cpuUs = spread(cpu);
+  return {
+    scenario,
+    loader,
+    target,
+    requests: group.reduce((sum, { requests }) => sum + requests, 0),
+    failed: group.reduce((sum, { failed }) => sum + failed, 0),
+    requestsPerSecond: spread(({ requestsPerSecond }) => requestsPerSecond),
+    p99Ms: spread(p99),
+    p99ToNginx: to('nginx', p99),
+    cpuUs,
+    cpuToNginx: to('nginx', cpu),
+    cpuToHeadgear: to('headgear', cpu),
+    leastCpuToNginx: cpuUs === null || least === undefined || least === 0 ? null : cpuUs.min / least,
+    residentPeak: spread(({ residentPeak }) => residentPeak)?.max ?? null,
+    bytesPerConnection: spread(({ bytesPerConnection }) => bytesPerConnection),
+  };
 }
 
-const HEADINGS = [
-  'target',
-  'requests/s',
-  'p99 ms',
-  'CPU us/request',
-  'CPU : nginx',
-  'least : least',
-  'http-proxy : CPU',
+/** The first requests of a run wait for their connections, which come one a millisecond. */
+const HELD_SHARE = 0.95;
+
+interface Column {
+  readonly heading: string;
+  cell(row: Row): string;
+}
+
+const TARGET: Column = { heading: 'target', cell: ({ target }) => target };
+const PEAK: Column = { heading: 'peak MiB', cell: ({ residentPeak }) => number(residentPeak, 1_048_576) };
+
+const LOAD_COLUMNS: readonly Column[] = [
+  TARGET,
+  { heading: 'CPU us', cell: ({ cpuUs }) => spreadText(cpuUs, 1) },
+  { heading: ': nginx', cell: ({ cpuToNginx }) => spreadText(cpuToNginx, 2) },
+  { heading: 'least', cell: ({ leastCpuToNginx }) => leastCpuToNginx?.toFixed(2) ?? '-' },
+  { heading: ': headgear', cell: ({ cpuToHeadgear }) => spreadText(cpuToHeadgear, 2) },
+  { heading: 'p99 ms', cell: ({ p99Ms }) => spreadText(p99Ms, 2) },
+  { heading: 'p99 : nginx', cell: ({ p99ToNginx }) => p99ToNginx?.median.toFixed(2) ?? '-' },
+  { heading: 'requests/s', cell: ({ requestsPerSecond }) => spreadText(requestsPerSecond, 0) },
+  PEAK,
+  { heading: 'failed', cell: ({ failed }) => String(failed) },
 ];
 
-/** The tables as text, one for each scheme and loader. */
-export function formatReport(rows: readonly Row[], connections: number): string {
-  const tables = new Map<string, string[][]>();
-  for (const row of rows) {
-    const title = `${row.scheme.toUpperCase()} keep-alive, 1 KiB, ${connections} connections, load by ${row.loader}: median (min-max)`;
-    const cells = [
-      row.target,
-      spread(row.requestsPerSecond, 0),
-      spread(row.p99Ms, 2),
-      spread(row.cpuUs, 1),
-      spread(row.cpuToNginx, 2),
-      row.leastCpuToNginx === null ? '-' : row.leastCpuToNginx.toFixed(2),
-      spread(row.httpProxyToCpu, 2),
-    ];
-    const table = tables.get(title);
-    if (table === undefined) tables.set(title, [HEADINGS, cells]);
-    else table.push(cells);
-  }
-  return [...tables].map(([title, table]) => `${title}\n${align(table)}\n`).join('\n');
+const IDLE_COLUMNS: readonly Column[] = [
+  TARGET,
+  { heading: 'KiB a connection', cell: ({ bytesPerConnection }) => kibibytes(bytesPerConnection) },
+  PEAK,
+];
+
+/** The tables as text, one for each scenario. */
+export function formatReport(rows: readonly Row[], scenarios: readonly Scenario[]): string {
+  return scenarios
+    .map((scenario) => ({ scenario, own: rows.filter((row) => row.scenario === scenario.name) }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ scenario, own }) => {
+      const columns = scenario.driver === 'idle' ? IDLE_COLUMNS : LOAD_COLUMNS;
+      const table = [
+        columns.map(({ heading }) => heading),
+        ...own.map((row) => columns.map(({ cell }) => cell(row))),
+      ];
+      return `${scenario.name}: ${scenario.title} (${own[0]?.loader})\n${align(table)}\n${tooSlow(scenario, own)}`;
+    })
+    .join('\n');
 }
 
-function spread(value: Spread | null, digits: number): string {
+/** Whose p99 is not that of an equal load. */
+function tooSlow({ perSecond }: Scenario, rows: readonly Row[]): string {
+  if (perSecond === null) return '';
+  const slow = rows.filter(
+    ({ requestsPerSecond }) => (requestsPerSecond?.median ?? 0) < perSecond * HELD_SHARE,
+  );
+  return slow.length === 0
+    ? ''
+    : `  did not hold that rate: ${slow.map(({ target }) => target).join(', ')}\n`;
+}
+
+function spreadText(value: Spread | null, digits: number): string {
   if (value === null) return '-';
-  const [median, min, max] = [value.median, value.min, value.max].map((number) => number.toFixed(digits));
+  const [median, min, max] = [value.median, value.min, value.max].map((part) => part.toFixed(digits));
   return min === max ? `${median}` : `${median} (${min}-${max})`;
 }
 
+function kibibytes(value: Spread | null): string {
+  if (value === null) return '-';
+  return spreadText({ median: value.median / 1_024, min: value.min / 1_024, max: value.max / 1_024 }, 1);
+}
+
+function number(value: number | null, unit: number): string {
+  return value === null ? '-' : (value / unit).toFixed(0);
+}
+
 function align(table: readonly (readonly string[])[]): string {
-  const widths = HEADINGS.map((_, column) => Math.max(...table.map((cells) => (cells[column] ?? '').length)));
+  const widths = (table[0] ?? []).map((_, column) =>
+    Math.max(...table.map((cells) => (cells[column] ?? '').length)),
+  );
   return table
     .map((cells) =>
       cells

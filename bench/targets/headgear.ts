@@ -7,7 +7,15 @@ import { addEndpoints, createApplication } from '../../src/sample/sample-events.
 import { publishBodies } from '../../src/stomp/publish.ts';
 import { freePort } from '../../test/support/ports.ts';
 import { until, untilConnectable } from '../wait.ts';
-import { HOST, portPair, type Scenery, type Target, type TargetKind, type TargetName } from './target.ts';
+import {
+  HOST,
+  KEPT_TO_ORIGIN,
+  portPair,
+  type Scenery,
+  type Target,
+  type TargetKind,
+  type TargetName,
+} from './target.ts';
 
 const APP = { appName: 'shop', namespace: 'demo' };
 const GEAR_ID = '65a1f00dc0ffee0000000001';
@@ -26,7 +34,7 @@ function kindOf(name: TargetName, engine: 'native' | 'http-proxy'): TargetKind {
 }
 
 async function start(name: TargetName, engine: string, scenery: Scenery): Promise<Target> {
-  const { dir, children, originPort, certFile, keyFile } = scenery;
+  const { dir, children, originPort, certFile, keyFile, nodeOptions } = scenery;
   const ports = await portPair();
   const admin = { host: '127.0.0.1', port: await freePort() };
   const intake = { host: '127.0.0.1', port: await freePort() };
@@ -46,6 +54,7 @@ async function start(name: TargetName, engine: string, scenery: Scenery): Promis
       tls: { certificates: [{ certFile, keyFile }] },
       endpoints: { allowLoopbackEndpoints: true },
       http: { engine },
+      upstream: { maxIdlePerEndpoint: KEPT_TO_ORIGIN },
       keepAwake: { enabled: false },
       log: { file: join(dir, `${name}.log`) },
       accessLog: { file: accessLog },
@@ -53,9 +62,8 @@ async function start(name: TargetName, engine: string, scenery: Scenery): Promis
   );
   const child = children.start(name, {
     command: process.execPath,
-    // BENCH_NODE_OPTIONS: for profiling, e.g. `--cpu-prof --cpu-prof-dir=/tmp/profiles`.
     args: [
-      ...nodeOptions(),
+      ...nodeOptions,
       fileURLToPath(new URL('../../src/main.js', import.meta.url)),
       'run',
       '--config',
@@ -73,10 +81,6 @@ async function start(name: TargetName, engine: string, scenery: Scenery): Promis
   });
   await until('a route to the origin', child, async () => (await statusOf(ports.httpPort)) === 200);
   return { name, child, ...ports, accessLog };
-}
-
-function nodeOptions(): string[] {
-  return (process.env.BENCH_NODE_OPTIONS ?? '').split(' ').filter((option) => option !== '');
 }
 
 /** 0 where nobody answers. */

@@ -5,7 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { findPart, requirePart } from '../../test/support/parts.ts';
 import { untilConnectable } from '../wait.ts';
-import { HOST, portPair, type Scenery, type TargetKind } from './target.ts';
+import { HOST, KEPT_TO_ORIGIN, portPair, type Scenery, type TargetKind } from './target.ts';
 
 export const nginx: TargetKind = {
   name: 'nginx',
@@ -42,27 +42,39 @@ error_log ${join(dir, `${name}.err`)};
 events { worker_connections 8192; }`;
 }
 
+/** Its temporary files, in `dir` too. */
+export function nginxTemporaryPaths(dir: string, name: string): string {
+  return ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `  ${kind}_temp_path ${join(dir, `${name}-${kind}`)};`)
+    .join('\n');
+}
+
 function configuration(
   { dir, originPort, certFile, keyFile, ciphers, ciphersuites }: Scenery,
   { httpPort, httpsPort }: { readonly httpPort: number; readonly httpsPort: number },
   accessLog: string,
 ): string {
-  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `  ${name}_temp_path ${join(dir, `nginx-${name}`)};`)
-    .join('\n');
   return `${nginxBasics(dir, 'nginx')}
 http {
-${paths}
+${nginxTemporaryPaths(dir, 'nginx')}
   server_tokens off;
+  client_max_body_size 0;
+  # Bodies stream through, as they do in all targets; never to a file.
+  proxy_request_buffering off;
+  proxy_max_temp_file_size 0;
   keepalive_timeout 65s;
   keepalive_requests 1000000;
   log_format headgear '$time_iso8601 $remote_addr $request_method $host "$request_uri" $server_protocol $status '
     '$request_length $body_bytes_sent $request_time $upstream_header_time demo/shop $upstream_addr 1 - '
     '"$http_user_agent" "$http_referer"';
   access_log ${accessLog} headgear buffer=16k flush=200ms;
+  map $http_upgrade $connection_field {
+    default upgrade;
+    '' '';
+  }
   upstream origin {
     server 127.0.0.1:${originPort};
-    keepalive 128;
+    keepalive ${KEPT_TO_ORIGIN};
     keepalive_requests 1000000000;
     keepalive_timeout 8s;
   }
@@ -74,17 +86,18 @@ ${paths}
   ssl_certificate_key ${keyFile};
   server {
     listen 127.0.0.1:${httpPort} default_server;
-    listen 127.0.0.1:${httpsPort} ssl default_server;
+    listen 127.0.0.1:${httpsPort} ssl http2 default_server;
     return 404;
   }
   server {
     listen 127.0.0.1:${httpPort};
-    listen 127.0.0.1:${httpsPort} ssl;
+    listen 127.0.0.1:${httpsPort} ssl http2;
     server_name ${HOST};
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
-      proxy_set_header Connection "";
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_field;
       proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Client-IP $remote_addr;

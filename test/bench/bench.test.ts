@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Row } from '../../bench/report.ts';
+import { SCENARIOS, SMOKE_NAMES, withConnections } from '../../bench/scenarios.ts';
 
 const bench = fileURLToPath(new URL('../../bench/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'headgear-test-'));
@@ -16,31 +17,39 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 async function run(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   return await promisify(execFile)(process.execPath, [bench, ...args], {
     env: { ...process.env, TMPDIR: folder, BENCH_NODE_OPTIONS: '' },
-    timeout: 120_000,
+    timeout: 300_000,
   });
 }
 
-test('the bench gives figures of every target over HTTP and HTTPS, and leaves nothing behind', async () => {
+test('the bench checks every target, gives figures of every kind of scenario, and leaves nothing behind', async () => {
   const file = join(folder, 'figures.json');
-  const { stdout, stderr } = await run('--smoke', '--json', file, '--engine', 'http-proxy');
+  const { stdout, stderr } = await run('all', '--smoke', '--json', file, '--engine', 'http-proxy');
   const { rows } = JSON.parse(readFileSync(file, 'utf8')) as { rows: readonly Row[] };
-  // nginx and HAProxy are measured where they are installed, and named where they are not.
-  const expected = ['headgear', 'nginx', 'haproxy', 'http-proxy', 'headgear-http-proxy'].filter(
-    (target) => !stderr.includes(`left out: target ${target} needs`),
-  );
-  for (const scheme of ['http', 'https']) {
-    const found = rows.filter((row) => row.scheme === scheme);
+  // What is not installed is named, and everything else is measured.
+  const withoutH2Load = stderr.includes('left out: every scenario by h2load');
+  const smoked = SCENARIOS.filter(({ name }) => SMOKE_NAMES.includes(name));
+  for (const { name, targets, driver } of smoked.map((scenario) => withConnections(scenario, 8))) {
+    const expected = targets.filter((target) => !stderr.includes(`left out: target ${target} needs`));
+    const found = rows.filter((row) => row.scenario === name);
     assert.deepEqual(
-      found.map((row) => row.target),
-      expected,
+      found.map(({ target }) => target).sort(),
+      driver === 'h2load' && withoutH2Load ? [] : [...expected].sort(),
+      name,
     );
-    for (const { requestsPerSecond, p99Ms, cpuUs } of found) {
-      assert.ok(requestsPerSecond.median > 0);
-      assert.ok(p99Ms.median > 0);
-      if (process.platform === 'linux') assert.ok((cpuUs?.median ?? 0) > 0);
+    for (const row of found) {
+      const { target, requests, failed, cpuUs, p99Ms, residentPeak, bytesPerConnection } = row;
+      assert.ok(requests > 0);
+      assert.equal(failed, 0, `${target} of ${name}`);
+      if (driver !== 'idle') assert.ok((p99Ms?.median ?? 0) > 0);
+      if (process.platform !== 'linux') continue;
+      assert.ok((residentPeak ?? 0) > 0);
+      if (driver === 'idle') assert.ok(bytesPerConnection !== null);
+      else assert.ok((cpuUs?.median ?? -1) >= 0);
     }
+    for (const { target } of found) assert.match(stdout, new RegExp(`^ {2}${target} `, 'm'));
   }
-  for (const target of expected) assert.match(stdout, new RegExp(`^ {2}${target} `, 'm'));
+  // A smoke run judges nothing, and says so.
+  assert.match(stdout, /^ {2}not measured +CPU, 1 KiB HTTP: Headgear to nginx \(at most 1\.3; stretch 1\)$/m);
   rmSync(file);
   assert.deepEqual(readdirSync(folder), []);
 });

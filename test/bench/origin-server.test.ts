@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createChildren } from '../../bench/children.ts';
-import { ORIGIN_BODY } from '../../bench/origin.ts';
+import { ORIGIN_BODY } from '../../bench/origin-bodies.ts';
 import { untilConnectable } from '../../bench/wait.ts';
 import { freePort } from '../support/ports.ts';
 
@@ -39,6 +39,7 @@ test('the origin that stands in for nginx answers 1 KiB, and at /echo what it wa
     const echoed = await textOf(port, '/echo');
     assert.match(echoed, /^X-Client-IP: 192\.0\.2\.1$/m);
     assert.match(echoed, /^connection-requests: \d+$/m);
+    assert.equal((await textOf(port, '/64k')).length, 65_536);
   } finally {
     await children.stop();
   }

@@ -1,0 +1,23 @@
+/**
+ * Loaded into a Node process before its program (`--expose-gc --import collect-on-signal.js?file=...`): at SIGUSR2 it collects all garbage and then
+ * writes a line to the file. What stays resident is what is held.
+ */
+import { appendFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+
+const ROUNDS = 4;
+
+const file = new URL(import.meta.url).searchParams.get('file');
+if (isMainThread && file !== null) {
+  process.on('SIGUSR2', () => {
+    let left = ROUNDS;
+    const collect = (): void => {
+      globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+      left -= 1;
+      // Between collections, what waits for them (finalizers, closing handles) gets its turn.
+      if (left > 0) setTimeout(collect, 20);
+      else appendFileSync(file, 'collected\n');
+    };
+    collect();
+  });
+}

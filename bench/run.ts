@@ -1,0 +1,132 @@
+/** Runs scenarios: every target behind the same load in interleaved rounds, each checked before it is timed. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkTarget } from './check.ts';
+import { type Children, createChildren } from './children.ts';
+import { cpuMicroseconds, placementOfCpus } from './cpu.ts';
+import { measureIdle } from './idle.ts';
+import { type H1LoaderName, startLoaders } from './load.ts';
+import { type Cell, measure } from './measure.ts';
+import type { Sample } from './sample.ts';
+import type { Scenario } from './scenarios.ts';
+import { type PreparedScenery, prepareScenery } from './scenery.ts';
+import { TARGET_KINDS } from './targets/kinds.ts';
+import type { Target, TargetKind, TargetName } from './targets/target.ts';
+
+export interface RunOptions {
+  readonly scenarios: readonly Scenario[];
+  readonly targets: readonly TargetName[];
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Before the first round, for each scenario and target; 0 for none. */
+  readonly warmUpSeconds: number;
+  readonly h1Loader: H1LoaderName | undefined;
+  /** Told what is going on, a line at a time. */
+  say(line: string): void;
+}
+
+export interface Figures {
+  readonly samples: readonly Sample[];
+  /** What ran, with versions. */
+  readonly titles: readonly string[];
+  /** What could not be had, a sentence each. */
+  readonly missing: readonly string[];
+}
+
+/** Rejects when a target answers wrongly before it is timed, or ends. Leaves neither processes nor files behind. */
+export async function runScenarios(options: RunOptions): Promise<Figures> {
+  const dir = mkdtempSync(join(tmpdir(), 'headgear-bench-'));
+  const children = createChildren(dir);
+  try {
+    return await run(options, dir, children);
+  } finally {
+    await children.stop();
+  }
+}
+
+async function run(options: RunOptions, dir: string, children: Children): Promise<Figures> {
+  const { scenarios, rounds, seconds, warmUpSeconds, say } = options;
+  const prepared = await prepareScenery(dir, children);
+  say(`origin: ${prepared.originTitle}`);
+  const loaders = startLoaders(scenarios, options.h1Loader, children, dir);
+  const { kinds, titles, missing } = findKinds(options);
+  const notes = [...loaders.missing, ...missing, ...machineNotes()];
+  for (const note of notes) say(`left out: ${note}`);
+
+  const targets = new Map<TargetName, Target>();
+  const timed = scenarios.filter(({ driver }) => driver !== 'idle');
+  for (const kind of kinds.filter(({ name }) => timed.some((scenario) => scenario.targets.includes(name))))
+    targets.set(kind.name, await startChecked(kind, prepared));
+  if (targets.size > 0) say(`answers are right: ${[...targets.keys()].join(', ')}`);
+
+  const cells = timed.flatMap((scenario) => cellsOf(scenario, loaders.of(scenario), targets));
+  if (warmUpSeconds > 0 && cells.length > 0) {
+    say(`warming up: ${cells.length} runs of ${warmUpSeconds} s`);
+    for (const cell of cells) await measure(cell, warmUpSeconds, 0);
+  }
+  const samples: Sample[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    say(`round ${round} of ${rounds}: ${cells.length} runs of ${seconds} s`);
+    for (const cell of cells) samples.push(await measure(cell, seconds, round));
+    for (const scenario of scenarios.filter(({ driver }) => driver === 'idle'))
+      for (const kind of kinds.filter(({ name }) => scenario.targets.includes(name)))
+        samples.push(await measureIdle(scenario, kind, prepared.scenery, round));
+  }
+  return {
+    samples,
+    titles: [`origin ${prepared.originTitle}`, ...loaders.titles, ...titles],
+    missing: notes,
+  };
+}
+
+function findKinds({ targets, scenarios }: RunOptions): {
+  readonly kinds: readonly TargetKind[];
+  readonly titles: readonly string[];
+  readonly missing: readonly string[];
+} {
+  const kinds: TargetKind[] = [];
+  const titles: string[] = [];
+  const missing: string[] = [];
+  const wanted = ({ name }: TargetKind): boolean =>
+    targets.includes(name) && scenarios.some((scenario) => scenario.targets.includes(name));
+  for (const kind of TARGET_KINDS.filter(wanted)) {
+    const found = kind.find();
+    if ('missing' in found) {
+      missing.push(`target ${kind.name} ${found.missing}`);
+    } else {
+      kinds.push(kind);
+      titles.push(found.title);
+    }
+  }
+  return { kinds, titles, missing };
+}
+
+async function startChecked(kind: TargetKind, { scenery, caFile }: PreparedScenery): Promise<Target> {
+  // For a profile of Headgear under load.
+  const options = kind.name === 'headgear' ? (process.env.BENCH_NODE_OPTIONS ?? '') : '';
+  const nodeOptions = options.split(' ').filter((option) => option !== '');
+  const target = await kind.start({ ...scenery, nodeOptions });
+  await checkTarget(target, { caFile, cipher: scenery.ciphersuites.split(':')[0] ?? '' });
+  return target;
+}
+
+function cellsOf(
+  scenario: Scenario,
+  loader: Cell['loader'] | undefined,
+  targets: ReadonlyMap<TargetName, Target>,
+): Cell[] {
+  if (loader === undefined) return [];
+  return [...targets.values()]
+    .filter(({ name }) => scenario.targets.includes(name))
+    .map((target) => ({ scenario, loader, target }));
+}
+
+function machineNotes(): string[] {
+  const notes: string[] = [];
+  if (cpuMicroseconds(process.pid) === null)
+    notes.push('CPU a request and memory, which need the /proc of Linux');
+  if (placementOfCpus() === null)
+    notes.push('a processor for each proxy alone, which needs taskset (util-linux) and two processors');
+  return notes;
+}
