@@ -27,6 +27,7 @@ export function namedFiles(config: Config): NamedFile[] {
     add(`tls.certificates[${n}].keyFile`, certificate.keyFile, 'secret');
     add(`tls.certificates[${n}].passPhraseFile`, certificate.passPhraseFile, 'secret');
   }
+  add('upstream.tls.caFile', config.upstream.tls.caFile, 'read');
   add('bus.passcodeFile', config.bus?.passcodeFile, 'secret');
   for (const [n, { tls }] of (config.bus?.hosts ?? []).entries()) {
     add(`bus.hosts[${n}].tls.caFile`, tls?.caFile, 'read');
@@ -50,6 +51,7 @@ export function withFiles(config: Config, change: Change): Config {
         changed(certificate, ['certFile', 'keyFile', 'passPhraseFile'], change),
       ),
     },
+    upstream: { ...config.upstream, tls: changed(config.upstream.tls, ['caFile'], change) },
     ...(config.bus === undefined
       ? {}
       : {

@@ -6,6 +6,7 @@ import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
 import { tlsSection } from './schema-tls.ts';
+import { upstreamHttp2, upstreamTls } from './schema-upstream.ts';
 
 const port = z.int().min(0).max(65535);
 const ms = z.int().min(1);
@@ -170,6 +171,8 @@ export const configSchema = z.strictObject({
       maxAttempts: count.default(3),
       /** How long a tunnel may go on after its endpoint left the table. */
       tunnelDrainMs: ms.default(30_000),
+      tls: upstreamTls,
+      http2: upstreamHttp2,
     })
     .prefault({}),
   keepAwake: z

@@ -5,6 +5,7 @@
 import type { ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
 import { type Http2Fields, http2Fields, joinedFields } from '../http/http2-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { answerTrailers } from '../upstream/http2-trailers.ts';
 import type { OwnAnswer } from './respond.ts';
 
 /** node:http2 neither sends higher ones nor a body behind this one. */
@@ -107,10 +108,6 @@ export class Http2Answer {
     if (this.#sentEnd) return;
     if (this.whole) {
       this.#sentEnd = true;
-      if (this.#trailer !== '') {
-        const trailer = http2Fields(this.#trailer);
-        this.#stream.once('wantTrailers', () => this.#sendTrailer(trailer));
-      }
       if (this.#bytes > 0) this.#stream.end(this.#taken());
       else this.#stream.end();
     } else if (this.#bytes > 0) this.#stream.write(this.#taken());
@@ -122,8 +119,10 @@ export class Http2Answer {
     // Whether trailers follow is often known by now; where it is not, the library has to ask for them at the end.
     const mayTrail = !this.#bodyless && (this.whole ? this.#trailer !== '' : this.#unknownLength);
     let options: ServerStreamResponseOptions & { sendDate: boolean } = PLAIN;
-    if (mayTrail) options = WITH_TRAILER;
-    else if (empty) {
+    if (mayTrail) {
+      options = WITH_TRAILER;
+      answerTrailers(this.#stream, () => joinedFields(http2Fields(this.#trailer)));
+    } else if (empty) {
       options = WITHOUT_BODY;
       this.#sentEnd = true;
     }
@@ -132,10 +131,6 @@ export class Http2Answer {
     } catch (error) {
       this.#stream.respond(sendable(fields, error), options);
     }
-  }
-
-  #sendTrailer(trailer: Http2Fields): void {
-    this.#stream.sendTrailers(joinedFields(trailer));
   }
 
   /** One copy of everything: views lie in a buffer that other connections use next. */

@@ -6,8 +6,8 @@ import http2, { type ServerHttp2Session, type ServerHttp2Stream, type ServerOpti
 import type { TLSSocket } from 'node:tls';
 import type { Forwarding } from '../http/forwarding.ts';
 import type { RequestHead } from '../http/request-head.ts';
+import { createEventBudget, type EventBudget } from '../upstream/event-budget.ts';
 import { type ConnectionFacts, forwardingOf } from './connection-facts.ts';
-import { createEventBudget, type EventBudget } from './http2-floods.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-options.ts';
 import type { Http2Owner, SweptRequest } from './http2-owner.ts';
 import { Http2Request } from './http2-request.ts';

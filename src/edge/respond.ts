@@ -44,7 +44,29 @@ const ANSWERS: Readonly<Record<EdgeFailureCode, Answer>> = {
   CONNECT_TIMEOUT: { status: 504, sentence: 'No gear of the application could be reached in time.' },
   CONNECT_UNREACHABLE: { status: 502, sentence: 'The node of the application cannot be reached.' },
   CONNECT_TLS: { status: 502, sentence: 'The gear of the application did not agree on TLS.' },
+  CONNECT_TLS_TIMEOUT: { status: 504, sentence: 'The gear of the application did not agree on TLS in time.' },
+  CONNECT_TLS_UNTRUSTED: {
+    status: 502,
+    sentence: 'The gear of the application has a certificate that is not trusted here.',
+  },
+  CONNECT_TLS_NAME: {
+    status: 502,
+    sentence: 'The gear of the application has a certificate for other names.',
+  },
+  CONNECT_TLS_EXPIRED: {
+    status: 502,
+    sentence: 'The gear of the application has a certificate that is not valid today.',
+  },
+  CONNECT_HTTP2: {
+    status: 502,
+    sentence: 'The gear of the application does not speak HTTP/2, as it was said to.',
+  },
   CONNECT_FAILED: { status: 502, sentence: 'The gear of the application could not be reached.' },
+  STREAM_REFUSED: {
+    status: 503,
+    sentence: 'The gear of the application takes no more requests at the moment.',
+    retryAfter: RETRY_AFTER_SECONDS,
+  },
   CLOSED_BEFORE_RESPONSE: {
     status: 502,
     sentence: 'The application closed the connection without an answer.',

@@ -118,6 +118,10 @@ export function startAttempt(options: {
     });
   }
 
+  if (endpoint.versions === 'http2') {
+    setImmediate(() => fail({ code: 'CONNECT_HTTP2', detail: 'the http-proxy engine speaks HTTP/1.1 only' }));
+    return { fail, abort: () => void end() };
+  }
   // What http-proxy would copy from the client: nothing.
   incoming.headers = {};
   options.proxy.web(

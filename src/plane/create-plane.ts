@@ -21,6 +21,7 @@ import type { Log, Metrics } from '../telemetry/types.ts';
 import { blamesEndpoint } from '../upstream/failure.ts';
 import { createPools } from '../upstream/pools.ts';
 import { startSweep } from '../upstream/sweep.ts';
+import { createUpstreamTls } from '../upstream/tls-policy.ts';
 
 export interface PlaneOptions {
   readonly config: Config;
@@ -59,7 +60,7 @@ export interface Plane {
 export function createPlane(options: PlaneOptions): Plane {
   const { config, log, metrics } = options;
   const router = createRouter();
-  const pools = createPools(config.upstream);
+  const pools = createPools(config.upstream, createUpstreamTls(config.upstream.tls, metrics));
   const ejections = createEjections();
   const connections = new Set<LiveConnection>();
   const certificates = createCertificateBook({

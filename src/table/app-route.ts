@@ -42,13 +42,15 @@ export function sameRoute(a: AppRoute, b: AppRoute): boolean {
 }
 
 function published(app: Application, endpoint: RoutableEndpoint, policy: TablePolicy): PublishedEndpoint {
-  const { facts, dial, tls } = endpoint;
+  const { facts, dial, tls, versions } = endpoint;
+  const spoken = versions === 'http1' ? '' : ` ${versions}`;
   return {
-    id: `${app.key} ${endpointKey(dial, facts.port)} ${tls ? 'tls' : 'tcp'}`,
+    id: `${app.key} ${endpointKey(dial, facts.port)} ${tls ? 'tls' : 'tcp'}${spoken}`,
     gearId: facts.gearId,
     address: dial,
     port: facts.port,
     tls,
+    versions,
     verifyTls: tls && policy.verifyEndpointTls,
   };
 }
@@ -72,6 +74,7 @@ function nodeFrontends(
       address: dial,
       port,
       tls,
+      versions: 'http1',
       verifyTls: tls && verifyTls,
     });
   }

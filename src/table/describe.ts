@@ -5,12 +5,14 @@ import { impliedNames } from './names.ts';
 import type { TablePolicy } from './policy.ts';
 import { certificateOfHost, resolveHost } from './resolve-host.ts';
 import { routable } from './routable.ts';
-import type { HostRoute } from './routing-table.ts';
+import type { HostRoute, HttpVersions } from './routing-table.ts';
 import type { AliasRecord, Application, NameClaims, RoutingState } from './state.ts';
 
 export interface EndpointView extends EndpointFacts {
   /** How requests reach it; null: they never do. */
   readonly transport: 'tcp' | 'tls' | null;
+  /** What is spoken to it; null as above. */
+  readonly versions: HttpVersions | null;
   /** Literal dial address; null where the address policy of today refuses it, then `refused` holds the code. */
   readonly dial: string | null;
   readonly refused: string | null;
@@ -104,6 +106,7 @@ function endpointView(facts: EndpointFacts, policy: TablePolicy): EndpointView {
   return {
     ...facts,
     transport: way === null ? null : way.tls ? 'tls' : 'tcp',
+    versions: way?.versions ?? null,
     dial: judged.ok ? judged.dial : null,
     refused: judged.ok ? null : judged.rejection.code,
   };

@@ -1,14 +1,18 @@
 /** The routing table as it is published: plain data (structured-cloneable) that crosses from the control to the data plane. */
 import type { AppKey } from '../spi/events.ts';
 
+/** What is spoken to an endpoint: `both` is HTTP/2 for all but upgrades. */
+export type HttpVersions = 'http1' | 'http2' | 'both';
+
 /** Somewhere to send a request. `address` is literal: the data plane never resolves. */
 export interface PublishedEndpoint {
-  /** Identity of a connection pool: owner, address, port and transport. A new owner of a port is a new endpoint. */
+  /** Identity of a connection pool: owner, address, port, transport and what is spoken. A new owner of a port is a new endpoint. */
   readonly id: string;
   readonly gearId: string;
   readonly address: string;
   readonly port: number;
   readonly tls: boolean;
+  readonly versions: HttpVersions;
   readonly verifyTls: boolean;
 }
 

@@ -5,10 +5,10 @@
 import { chunkHead, lastChunk } from '../http/chunked.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
+import type { ExchangeConnection } from './exchange-connection.ts';
 import { mayRetry, type UpstreamFailure } from './failure.ts';
 import type { Pools } from './pools.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
-import type { UpstreamConnection } from './upstream-connection.ts';
 
 export interface ExchangeRequest {
   readonly method: string;
@@ -40,7 +40,7 @@ export class Exchange implements ResponseSink {
   readonly #tried: PublishedEndpoint[] = [];
   #attempts = 0;
   #endpoint: PublishedEndpoint | null = null;
-  #connection: UpstreamConnection | null = null;
+  #connection: ExchangeConnection | null = null;
   #giveUpDial: (() => void) | null = null;
   #bodySent = false;
   #bodyWhole: boolean;
@@ -77,7 +77,7 @@ export class Exchange implements ResponseSink {
     // An empty chunk would be the last one, and what follows a request of its own.
     if (size === 0) return !connection.full;
     this.#bodySent = true;
-    if (this.#request.body === 'length') {
+    if (this.#request.body === 'length' || connection.framesBodies) {
       for (const slice of slices) connection.write(slice);
       return !connection.full;
     }
@@ -96,9 +96,9 @@ export class Exchange implements ResponseSink {
     if (connection === null || this.#over) return;
     if (this.#request.body === 'chunked') {
       this.#bodySent = true;
-      connection.write(lastChunk(trailer));
+      if (!connection.framesBodies) connection.write(lastChunk(trailer));
     }
-    connection.finishRequest();
+    connection.finishRequest(trailer);
   }
 
   /** The client is gone, or will not send the rest: the gear's connection cannot be used again. */
@@ -124,14 +124,15 @@ export class Exchange implements ResponseSink {
       this.onFailure({ code: 'ENDPOINT_FULL', detail: '' });
       return;
     }
-    const open = fresh ? null : pool.take(this.#request.servername);
+    const source = pool.source(this.#request.asksUpgrade);
+    const open = fresh ? null : source.take(this.#request.servername);
     if (open !== null) {
       this.#begin(open);
       // Of the first attempt the caller knows; one that waits for a retry has to be told that the body may come.
       if (this.#attempts > 1) this.#sink.onWritable();
       return;
     }
-    this.#giveUpDial = pool.dial(
+    this.#giveUpDial = source.dial(
       this.#request.servername,
       (connection) => {
         this.#giveUpDial = null;
@@ -146,7 +147,7 @@ export class Exchange implements ResponseSink {
     );
   }
 
-  #begin(connection: UpstreamConnection): void {
+  #begin(connection: ExchangeConnection): void {
     this.#connection = connection;
     connection.begin(this, this.#request.head, {
       isHead: this.#request.method === 'HEAD',
@@ -202,6 +203,11 @@ export class Exchange implements ResponseSink {
       const next = this.#means.pick(this.#tried);
       if (next !== null) {
         this.#attempt(next, false);
+        return;
+      }
+      // Refused for the moment, perhaps for this connection alone: with nowhere else to go it is asked again.
+      if (failure.code === 'STREAM_REFUSED') {
+        this.#attempt(endpoint, false);
         return;
       }
     }

@@ -7,8 +7,14 @@ export type UpstreamFailureCode =
   | 'CONNECT_TIMEOUT'
   | 'CONNECT_UNREACHABLE'
   | 'CONNECT_TLS'
+  | 'CONNECT_TLS_TIMEOUT'
+  | 'CONNECT_TLS_UNTRUSTED'
+  | 'CONNECT_TLS_NAME'
+  | 'CONNECT_TLS_EXPIRED'
+  | 'CONNECT_HTTP2'
   | 'CONNECT_FAILED'
   | 'CONNECT_EXHAUSTED'
+  | 'STREAM_REFUSED'
   | 'CLOSED_BEFORE_RESPONSE'
   | 'RESET_BEFORE_RESPONSE'
   | 'RESPONSE_TIMEOUT'
@@ -63,7 +69,9 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
  */
 export function mayRetry(failure: UpstreamFailure, method: string, bodySent: boolean): boolean {
   if (bodySent) return false;
-  if (isConnectFailure(failure.code) || failure.code === 'ENDPOINT_FULL') return true;
+  // A refused stream was not acted on either (RFC 9113 8.7).
+  const untouched = failure.code === 'ENDPOINT_FULL' || failure.code === 'STREAM_REFUSED';
+  if (untouched || isConnectFailure(failure.code)) return true;
   const unanswered = failure.code === 'CLOSED_BEFORE_RESPONSE' || failure.code === 'RESET_BEFORE_RESPONSE';
   return unanswered && IDEMPOTENT.has(method);
 }

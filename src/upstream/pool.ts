@@ -2,8 +2,14 @@
  * Keep-alive connections of one endpoint of one application. Last in, first out: the busiest stay warm and the rest grow idle
  * and go before the gear closes them at 10 s (domain.md 5). Retired when the endpoint leaves the table.
  */
+import type { Socket } from 'node:net';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
+import type { DialMeans } from './dial.ts';
+import type { ConnectionSource } from './exchange-connection.ts';
 import type { UpstreamFailure } from './failure.ts';
+import { Http2Sessions, type Waiter } from './http2-sessions.ts';
+import type { UpstreamTls } from './tls-policy.ts';
+import { createTlsSessions } from './tls-sessions.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
 export interface PoolOptions {
@@ -15,30 +21,50 @@ export interface PoolOptions {
   readonly maxInFlightPerEndpoint: number;
   /** How long a tunnel may go on after its endpoint was retired. */
   readonly tunnelDrainMs: number;
+  readonly http2: { readonly maxConcurrentStreams: number; readonly streamWindowBytes: number };
 }
 
-export class EndpointPool implements ConnectionOwner {
+export class EndpointPool implements ConnectionOwner, ConnectionSource {
   readonly endpoint: PublishedEndpoint;
   readonly #options: PoolOptions;
   /** Oldest first. */
   readonly #idle: UpstreamConnection[] = [];
   readonly #busy = new Set<UpstreamConnection>();
+  readonly #means: DialMeans;
+  /** Where the endpoint speaks it. */
+  readonly #http2: Http2Sessions | null;
+  #choseHttp1 = false;
   #dialling = 0;
   /** performance.now() of the endpoint's removal. */
   #retiredAt = Number.POSITIVE_INFINITY;
 
-  constructor(endpoint: PublishedEndpoint, options: PoolOptions) {
+  constructor(endpoint: PublishedEndpoint, options: PoolOptions, tls: UpstreamTls) {
     this.endpoint = endpoint;
     this.#options = options;
+    this.#means = {
+      endpoint,
+      connectTimeoutMs: options.connectTimeoutMs,
+      tls,
+      sessions: createTlsSessions(),
+    };
+    this.#http2 =
+      endpoint.versions === 'http1'
+        ? null
+        : new Http2Sessions(this.#means, {
+            ...options,
+            ...options.http2,
+            onHttp1: (socket, waiters) => this.#onHttp1(socket, waiters),
+          });
   }
 
   /** Requests under way and dials: what the balancer calls load. */
   get load(): number {
-    return this.#busy.size + this.#dialling;
+    const own = this.#busy.size + this.#dialling;
+    return this.#http2 === null ? own : own + this.#http2.load;
   }
 
   get idle(): number {
-    return this.#idle.length;
+    return this.#http2 === null ? this.#idle.length : this.#idle.length + this.#http2.idle;
   }
 
   /** As many requests under way as the endpoint may have. */
@@ -47,7 +73,14 @@ export class EndpointPool implements ConnectionOwner {
     return maxInFlightPerEndpoint > 0 && this.load >= maxInFlightPerEndpoint;
   }
 
-  /** An open connection, or null; towards TLS endpoints one that was opened for the same name. */
+  /** Where connections for a request come from. HTTP/2 knows no Upgrade (RFC 9113 8.6), so that goes by HTTP/1.1 where this is spoken too. */
+  source(asksUpgrade: boolean): ConnectionSource {
+    if (this.#http2 === null || this.#choseHttp1) return this;
+    if (asksUpgrade && this.endpoint.versions === 'both') return this;
+    return this.#http2;
+  }
+
+  /** An open connection of HTTP/1.1, or null; towards TLS endpoints one that was opened for the same name. */
   take(servername: string): UpstreamConnection | null {
     for (;;) {
       const connection = this.endpoint.tls ? this.#takeNamed(servername) : this.#idle.pop();
@@ -64,7 +97,7 @@ export class EndpointPool implements ConnectionOwner {
     return index < 0 ? undefined : this.#idle.splice(index, 1)[0];
   }
 
-  /** Opens another connection. Returns a function that gives it up; once one of the callbacks was called it does nothing. */
+  /** Opens another connection of HTTP/1.1. Returns a function that gives it up; once one of the callbacks was called it does nothing. */
   dial(
     servername: string,
     onOpen: (connection: UpstreamConnection) => void,
@@ -78,7 +111,8 @@ export class EndpointPool implements ConnectionOwner {
     this.#dialling++;
     const giveUp = UpstreamConnection.dial(
       this,
-      { endpoint: this.endpoint, servername, timeoutMs: this.#options.connectTimeoutMs },
+      this.#means,
+      servername,
       (connection) => {
         settle();
         this.#busy.add(connection);
@@ -93,6 +127,21 @@ export class EndpointPool implements ConnectionOwner {
       settle();
       giveUp();
     };
+  }
+
+  /** Until this pool is given up for idleness and made anew, nobody asks the gear for HTTP/2 again. */
+  #onHttp1(socket: Socket, waiters: readonly Waiter[]): void {
+    this.#choseHttp1 = true;
+    const [first, ...others] = waiters;
+    if (first === undefined) socket.destroy();
+    else {
+      const connection = UpstreamConnection.adopt(this, this.endpoint, first.servername, socket);
+      this.#busy.add(connection);
+      first.onOpen(connection);
+    }
+    for (const waiter of others) {
+      waiter.giveUp = this.dial(waiter.servername, waiter.onOpen, waiter.onFailure);
+    }
   }
 
   onIdle(connection: UpstreamConnection, reusable: boolean): void {
@@ -123,11 +172,13 @@ export class EndpointPool implements ConnectionOwner {
       if (connection.lastActivity <= silentSince) connection.expire(now);
       if (drained) connection.endTunnel();
     }
+    this.#http2?.sweep(now, drained);
   }
 
   /** No new connections are kept; exchanges under way end by themselves, tunnels have `tunnelDrainMs` to do so. */
   retire(): void {
     this.#retiredAt = performance.now();
     for (const connection of this.#idle.splice(0)) connection.destroy();
+    this.#http2?.retire();
   }
 }

@@ -2,6 +2,7 @@
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { EndpointPool, type PoolOptions } from './pool.ts';
 import { startSweep } from './sweep.ts';
+import type { UpstreamTls } from './tls-policy.ts';
 
 export interface Pools {
   of(endpoint: PublishedEndpoint): EndpointPool;
@@ -16,7 +17,7 @@ export interface Pools {
 }
 
 /** Makes the set of pools; `close` ends its timer and idle connections. */
-export function createPools(options: PoolOptions): Pools {
+export function createPools(options: PoolOptions, tls: UpstreamTls): Pools {
   const pools = new Map<string, EndpointPool>();
   // Retired pools with exchanges under way are swept until those end, so that a silent gear cannot hold a client for ever.
   const leaving = new Set<EndpointPool>();
@@ -42,7 +43,7 @@ export function createPools(options: PoolOptions): Pools {
     of(endpoint) {
       const known = pools.get(endpoint.id);
       if (known !== undefined) return known;
-      const pool = new EndpointPool(endpoint, options);
+      const pool = new EndpointPool(endpoint, options, tls);
       pools.set(endpoint.id, pool);
       return pool;
     },

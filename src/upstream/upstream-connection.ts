@@ -2,11 +2,12 @@
  * One connection to a gear, HTTP/1.1, used for one exchange after the other. Reads through `onread` into one buffer that all
  * connections share, which spares the stream machinery; hence views are copied by whoever keeps them.
  */
-import net from 'node:net';
-import tls from 'node:tls';
+import type net from 'node:net';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { deferWrites } from './deferred-writes.ts';
-import { dialFailure, type UpstreamFailure, type UpstreamFailureCode } from './failure.ts';
+import { type DialMeans, dialSocket } from './dial.ts';
+import type { BegunRequest, ExchangeConnection } from './exchange-connection.ts';
+import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
@@ -15,8 +16,7 @@ const READ_BUFFER_BYTES = 65_536;
 /** Bytes waiting in a socket above which its source is paused. */
 export const HIGH_WATER_BYTES = 262_144;
 
-/** tls.connect takes it too, but its types do not say so. */
-const HALF_OPEN = { allowHalfOpen: true };
+const HTTP_1_1: readonly string[] = ['http/1.1'];
 const TUNNEL_KEEP_ALIVE_MS = 60_000;
 
 const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
@@ -28,15 +28,9 @@ export interface ConnectionOwner {
   onClose(connection: UpstreamConnection): void;
 }
 
-export interface DialOptions {
+export class UpstreamConnection implements ExchangeConnection, RawConnection {
   readonly endpoint: PublishedEndpoint;
-  /** Host of the request: SNI towards TLS gears (domain.md 8). */
-  readonly servername: string;
-  readonly timeoutMs: number;
-}
-
-export class UpstreamConnection implements RawConnection {
-  readonly endpoint: PublishedEndpoint;
+  readonly framesBodies = false;
   /** SNI it was opened with: a TLS connection serves that name only. */
   readonly servername: string;
   readonly #owner: ConnectionOwner;
@@ -55,94 +49,69 @@ export class UpstreamConnection implements RawConnection {
   /** performance.now() of the last byte either way, of a head's first one: the pool's sweep reads it. */
   lastActivity = 0;
 
-  private constructor(owner: ConnectionOwner, options: DialOptions, socket: net.Socket) {
+  private constructor(
+    owner: ConnectionOwner,
+    endpoint: PublishedEndpoint,
+    servername: string,
+    socket: net.Socket,
+  ) {
     this.#owner = owner;
-    this.endpoint = options.endpoint;
-    this.servername = options.servername;
+    this.endpoint = endpoint;
+    this.servername = servername;
     this.#socket = socket;
   }
 
   /** Opens a connection; exactly one of the two callbacks is called. Returns a function that gives the dial up. */
   static dial(
     owner: ConnectionOwner,
-    options: DialOptions,
+    means: DialMeans,
+    servername: string,
     onOpen: (connection: UpstreamConnection) => void,
     onFailure: (failure: UpstreamFailure) => void,
   ): () => void {
-    const { endpoint } = options;
     let connection: UpstreamConnection | null = null;
-    let settled = false;
-    const socket = endpoint.tls
-      ? tls.connect({
-          host: endpoint.address,
-          port: endpoint.port,
-          ...HALF_OPEN,
-          rejectUnauthorized: endpoint.verifyTls,
-          ALPNProtocols: ['http/1.1'],
-          ...(net.isIP(options.servername) === 0 && options.servername !== ''
-            ? { servername: options.servername }
-            : {}),
-        })
-      : net.connect({
-          host: endpoint.address,
-          port: endpoint.port,
-          ...HALF_OPEN,
-          onread: {
-            buffer: sharedReadBuffer,
-            callback: (length: number, buffer: Uint8Array) =>
-              connection?.takeView(buffer as Buffer, length) ?? true,
-          },
-        });
-    const settle = (): boolean => {
-      if (settled) return false;
-      settled = true;
-      clearTimeout(timer);
-      return true;
+    const onread = {
+      buffer: sharedReadBuffer,
+      callback: (length: number, buffer: Uint8Array) =>
+        connection?.takeView(buffer as Buffer, length) ?? true,
     };
-    const timer = setTimeout(() => {
-      if (!settle()) return;
-      socket.destroy();
-      onFailure({ code: 'CONNECT_TIMEOUT', detail: `${options.timeoutMs} ms` });
-    }, options.timeoutMs);
-    socket.setNoDelay(true);
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (settle()) onFailure(dialFailure(error, endpoint.tls));
-      else connection?.noteError(error);
-    });
-    socket.once('close', () => {
-      if (settle())
-        onFailure({
-          code: endpoint.tls ? 'CONNECT_TLS' : 'CONNECT_FAILED',
-          detail: 'closed while connecting',
-        });
-    });
-    socket.once(endpoint.tls ? 'secureConnect' : 'connect', () => {
-      if (!settle()) return;
-      connection = new UpstreamConnection(owner, options, socket);
-      connection.#listen();
-      onOpen(connection);
-    });
-    return () => {
-      if (settle()) socket.destroy();
-    };
+    return dialSocket(
+      means,
+      { servername, protocols: HTTP_1_1, onread },
+      (socket) => {
+        connection = UpstreamConnection.adopt(owner, means.endpoint, servername, socket);
+        onOpen(connection);
+      },
+      onFailure,
+    );
+  }
+
+  /** Takes over a socket that is open: over TLS any, else one of a dial here. */
+  static adopt(
+    owner: ConnectionOwner,
+    endpoint: PublishedEndpoint,
+    servername: string,
+    socket: net.Socket,
+  ): UpstreamConnection {
+    const connection = new UpstreamConnection(owner, endpoint, servername, socket);
+    connection.#listen();
+    return connection;
   }
 
   #listen(): void {
     const socket = this.#socket;
     if (this.endpoint.tls) socket.on('data', (chunk: Buffer) => void this.#take(chunk));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#lastError = error.code ?? error.message;
+    });
     socket.on('drain', () => this.#sink?.onWritable());
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
   }
 
-  /** For the dial's shells only. */
+  /** For the dial's shell only. */
   takeView(buffer: Buffer, length: number): boolean {
     return this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
-  }
-
-  /** For the dial's shells only. */
-  noteError(error: NodeJS.ErrnoException): void {
-    this.#lastError = error.code ?? error.message;
   }
 
   get open(): boolean {
@@ -162,11 +131,7 @@ export class UpstreamConnection implements RawConnection {
    * Starts an exchange: writes the head (latin1 text with its empty line). `requestWhole`: no body follows, or it follows later
    * through `write` and `finishRequest`. `upgrade`: the tokens that the head asks for, null without any.
    */
-  begin(
-    sink: ResponseSink,
-    head: string,
-    request: { readonly isHead: boolean; readonly upgrade: string | null; readonly whole: boolean },
-  ): void {
+  begin(sink: ResponseSink, head: string, request: BegunRequest): void {
     this.#sink = sink;
     this.#reader.begin(request.isHead, request.upgrade);
     this.#requestWhole = request.whole;
@@ -193,7 +158,7 @@ export class UpstreamConnection implements RawConnection {
     this.#socket.uncork();
   }
 
-  finishRequest(): void {
+  finishRequest(_trailer: string): void {
     this.#requestWhole = true;
   }
 

@@ -31,6 +31,7 @@ export function endpointAt(port: number, over: Partial<PublishedEndpoint> = {}):
     address: '127.0.0.1',
     port,
     tls: false,
+    versions: 'http1',
     verifyTls: false,
     ...over,
   };

@@ -1,4 +1,5 @@
 /** A sink that remembers what an exchange handed it, and a pool of exchanges to one gear: the data plane without its clients. */
+import { configSchema } from '../../src/config/schema.ts';
 import type { ResponseHead } from '../../src/http/response-head.ts';
 import type { PublishedEndpoint } from '../../src/table/routing-table.ts';
 import { Exchange, type ExchangeRequest } from '../../src/upstream/exchange.ts';
@@ -6,6 +7,8 @@ import type { UpstreamFailure } from '../../src/upstream/failure.ts';
 import type { PoolOptions } from '../../src/upstream/pool.ts';
 import { createPools, type Pools } from '../../src/upstream/pools.ts';
 import type { RawConnection, ResponseSink } from '../../src/upstream/sink.ts';
+import { createUpstreamTls } from '../../src/upstream/tls-policy.ts';
+import { memoryMetrics } from './memory-telemetry.ts';
 
 export interface Collected extends ResponseSink {
   readonly heads: ResponseHead[];
@@ -70,11 +73,15 @@ const OPTIONS: PoolOptions = {
   maxIdlePerEndpoint: 64,
   maxInFlightPerEndpoint: 0,
   tunnelDrainMs: 30_000,
+  http2: { maxConcurrentStreams: 100, streamWindowBytes: 262_144 },
 };
 
 /** Pools of their own. */
 export function startUpstream(options: Partial<PoolOptions> = {}): Upstream {
-  const pools = createPools({ ...OPTIONS, ...options });
+  const pools = createPools(
+    { ...OPTIONS, ...options },
+    createUpstreamTls(configSchema.shape.upstream.parse({}).tls, memoryMetrics()),
+  );
   const attempts: PublishedEndpoint[] = [];
   return {
     pools,

@@ -38,6 +38,7 @@ export function endpointAt(port: number, more: Partial<PublishedEndpoint> = {}):
     address,
     port,
     tls: false,
+    versions: 'http1',
     verifyTls: false,
     ...more,
   };

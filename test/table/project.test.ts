@@ -127,6 +127,7 @@ test('alias traffic goes to the node frontends where the policy says so; plain a
       address,
       port: 443,
       tls: true,
+      versions: 'http1',
       verifyTls: false,
     })),
     'one a distinct node',

@@ -1,0 +1,43 @@
+/** What an exchange needs of a connection to a gear: all of one in HTTP/1.1, one stream of one in HTTP/2. */
+import type { UpstreamFailure } from './failure.ts';
+import type { ResponseSink } from './sink.ts';
+
+export interface BegunRequest {
+  readonly isHead: boolean;
+  /** Tokens of the Upgrade that the head asks for; null without any. */
+  readonly upgrade: string | null;
+  /** No body follows; else it comes through `write` and `finishRequest`. */
+  readonly whole: boolean;
+}
+
+export interface ExchangeConnection {
+  /** It carried requests before this one: that it fails says nothing of the gear. */
+  readonly reused: boolean;
+  /** More waits for the gear than should. */
+  readonly full: boolean;
+  /** A body of unknown length needs no chunked coding. */
+  readonly framesBodies: boolean;
+  /** `head`: latin1 text as of HTTP/1.1, with its empty line. */
+  begin(sink: ResponseSink, head: string, request: BegunRequest): void;
+  /** False: wait for the sink's `onWritable`. */
+  write(bytes: Buffer | string): boolean;
+  cork(): void;
+  uncork(): void;
+  /** The request is whole. `trailer`: field lines, where `framesBodies`. */
+  finishRequest(trailer: string): void;
+  /** The sink has room again. */
+  resume(): void;
+  destroy(): void;
+}
+
+/** Where an exchange gets one from. */
+export interface ConnectionSource {
+  /** An open one, or null. */
+  take(servername: string): ExchangeConnection | null;
+  /** Opens one; exactly one callback is called, later. Returns a function that gives it up; once one of them was called it does nothing. */
+  dial(
+    servername: string,
+    onOpen: (connection: ExchangeConnection) => void,
+    onFailure: (failure: UpstreamFailure) => void,
+  ): () => void;
+}
