@@ -70,6 +70,7 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     const store = await openStore({
       dir: config.stateDir,
       maxQuarantined: config.events.maxQuarantined,
+      snapshotIntervalMs: config.store.snapshotIntervalMs,
       log,
     });
     running.push(store.close);

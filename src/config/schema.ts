@@ -5,6 +5,7 @@
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
+import { storeSection } from './schema-store.ts';
 import { tlsSection } from './schema-tls.ts';
 import { upstreamHttp2, upstreamTls } from './schema-upstream.ts';
 
@@ -102,6 +103,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   stateDir: z.string().min(1).default('./var'),
+  store: storeSection,
   tls: tlsSection.prefault({}),
   certificates: certificatesSection,
   endpoints: z

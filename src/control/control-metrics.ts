@@ -58,8 +58,18 @@ export function createControlMetrics(metrics: Metrics, status: () => ControlStat
     quarantined: metrics.gauge('quarantined_events', 'Events kept in quarantine'),
     waiting: metrics.gauge('events_waiting', 'Events that wait for the control loop'),
   };
+  const restored = metrics.gauge(
+    'store_restored',
+    '1: this start found the store damaged and went back to its last verified snapshot',
+  );
+  const snapshot = metrics.gauge(
+    'store_snapshot_timestamp_seconds',
+    'When the last verified snapshot of the store was taken; 0: never',
+  );
   metrics.onCollect(() => {
     const now = status();
+    restored.set(now.storeRestored === null ? 0 : 1);
+    snapshot.set((now.snapshotAt ?? 0) / 1000);
     for (const [name, gauge] of Object.entries(gauges)) gauge.set(now[name as keyof typeof gauges]);
   });
   return {

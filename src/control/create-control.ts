@@ -32,7 +32,7 @@ const maxStopWaitMs = 2_000;
 export interface ControlOptions {
   readonly config: Pick<Config, 'events'>;
   readonly policy: TablePolicy;
-  readonly store: Pick<Store, 'recover' | 'certificate' | 'commit' | 'quarantined' | 'quarantineSize'>;
+  readonly store: Omit<Store, 'snapshot' | 'close'>;
   /** Resolves when the data plane serves by these changes; a rejection is tried again for ever. */
   readonly publish: Publish;
   readonly keepAwake: Pick<KeepAwake, 'reconcile'>;
@@ -95,6 +95,7 @@ export function createControl(options: ControlOptions): Control {
   let running: Promise<void> | null = null;
 
   function status(): ControlStatus {
+    const { restored, snapshotAt, snapshotTrouble } = store.health();
     return {
       generation,
       confirmedGeneration: publisher.confirmedGeneration(),
@@ -105,6 +106,9 @@ export function createControl(options: ControlOptions): Control {
       quarantined: store.quarantineSize(),
       waiting: waiting.length,
       storeTrouble: committer.trouble(),
+      storeRestored: restored,
+      snapshotAt,
+      snapshotTrouble,
       lastEventAt,
     };
   }

@@ -39,5 +39,11 @@ export interface ControlStatus {
   readonly waiting: number;
   /** Set while the store refuses to commit: deliveries wait unacked, traffic goes on. */
   readonly storeTrouble: string | null;
+  /** Set when this start found the store damaged and went back to a snapshot; events acked after it were lost. */
+  readonly storeRestored: { readonly snapshotAt: number; readonly reason: string } | null;
+  /** Epoch milliseconds of the last verified snapshot, or null. */
+  readonly snapshotAt: number | null;
+  /** Why the last snapshot failed, or null. */
+  readonly snapshotTrouble: string | null;
   readonly lastEventAt: number | null;
 }

@@ -9,13 +9,15 @@ import {
   openSync,
   realpathSync,
   statSync,
+  unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../telemetry/types.ts';
 import { messageOf, StoreError } from './store-error.ts';
 
 const DIRECTORY_MODE = 0o700;
-const FILE_MODE = 0o600;
+/** Of every file that may hold a private key. */
+export const FILE_MODE = 0o600;
 const OTHERS = 0o077;
 
 /**
@@ -80,10 +82,31 @@ export function preparePrivateFile(dir: string, name: string, log: Log): string 
   }
 }
 
+/** Removes a file that only living processes need, if there is one. Whatever else has that name stays, for others to refuse. */
+export function removeLockFile(dir: string, name: string): void {
+  try {
+    unlinkSync(join(dir, name));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'EISDIR' && code !== 'EPERM') throw error;
+  }
+}
+
 /** Makes the directory's entries durable: a synced file whose name is lost with the power is lost too. */
 export function syncDirectory(dir: string): void {
   const handle = openSync(dir, 'r');
   try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Makes a whole file durable, under this mode. */
+export function syncFile(path: string, mode: number): void {
+  const handle = openSync(path, 'r+');
+  try {
+    fchmodSync(handle, mode);
     fsyncSync(handle);
   } finally {
     closeSync(handle);

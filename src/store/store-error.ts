@@ -3,6 +3,7 @@ export type StoreErrorCode =
   | 'STORE_DIRECTORY'
   | 'STORE_IN_USE'
   | 'STORE_FORMAT'
+  | 'STORE_DAMAGED'
   | 'STORE_OPEN_FAILED'
   | 'STORE_COMMIT_FAILED'
   | 'STORE_CLOSED';

@@ -45,6 +45,14 @@ export interface Recovered {
   readonly generation: number;
 }
 
+export interface StoreHealth {
+  /** Set when this start found the store damaged and went back to a snapshot. Epoch milliseconds. */
+  readonly restored: { readonly snapshotAt: number; readonly reason: string } | null;
+  /** Epoch milliseconds of the last verified snapshot. */
+  readonly snapshotAt: number | null;
+  readonly snapshotTrouble: string | null;
+}
+
 export interface Store {
   /** Everything that was committed before; read once at start. */
   recover(): Recovered;
@@ -55,5 +63,8 @@ export interface Store {
   /** Newest first. */
   quarantined(limit: number): readonly QuarantineEntry[];
   quarantineSize(): number;
+  health(): StoreHealth;
+  /** Takes a verified snapshot now; resolves when it is in its place, or when it failed (`health` says why). */
+  snapshot(): Promise<void>;
   close(): Promise<void>;
 }

@@ -108,6 +108,9 @@ export const someStatus: ControlStatus = {
   quarantined: 1,
   waiting: 0,
   storeTrouble: null,
+  storeRestored: null,
+  snapshotAt: null,
+  snapshotTrouble: null,
   lastEventAt: null,
 };
 

@@ -95,6 +95,8 @@ export function memoryStore(): MemoryStore {
       meta.generation = batch.generation;
     },
     quarantined: (limit) => store.entries.toReversed().slice(0, limit),
+    health: () => ({ restored: null, snapshotAt: null, snapshotTrouble: null }),
+    snapshot: async () => undefined,
     quarantineSize: () => store.entries.length,
     close: () => Promise.resolve(),
   };

@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { copyApart, verifyApart } from '../../src/store/check-file.ts';
+import { crc32, portableCrc32 } from '../../src/store/crc32.ts';
+import { decodeRecord, encodeRecord, isSoundRecord } from '../../src/store/records.ts';
+import { StoreError } from '../../src/store/store-error.ts';
+import { eventually } from '../support/eventually.ts';
+import { memoryLog } from '../support/memory-telemetry.ts';
+import { startChild } from './children.ts';
+import { application, batch, certificate, openTestStore, quarantined, withDirectory } from './samples.ts';
+
+const PAGE_BYTES = 4_096;
+
+/** A store with `count` applications, a snapshot of it, and one application more that the snapshot lacks. */
+async function stateWithSnapshot(dir: string, count = 40): Promise<void> {
+  const store = await openTestStore(dir);
+  const apps = Array.from({ length: count }, (_, index) => application(`app${index}`));
+  await store.commit(
+    batch({
+      apps: apps.map((app) => [app.key, app]),
+      certificates: apps.map(({ key }) => ({
+        app: key,
+        alias: 'foo.example.com',
+        certificate: certificate(key.repeat(30)),
+      })),
+      quarantine: [quarantined({ body: Buffer.alloc(20_000, 7) })],
+      generation: 7,
+    }),
+  );
+  await store.snapshot();
+  assert.equal(store.health().snapshotTrouble, null);
+  const late = application('late');
+  await store.commit(batch({ apps: [[late.key, late]], generation: 8 }));
+  await store.close();
+}
+
+function flipBit(path: string, bit: number): void {
+  const bytes = readFileSync(path);
+  bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+  writeFileSync(path, bytes);
+}
+
+function leftovers(dir: string): string[] {
+  return readdirSync(dir).filter((name) => name.includes('.new'));
+}
+
+const hasCode = (code: string) => (error: unknown) => error instanceof StoreError && error.code === code;
+
+test('the checksum is the same on every Node, and the well-known one', () => {
+  assert.equal(crc32(Buffer.from('123456789')), 0xcbf43926);
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
+      assert.equal(portableCrc32(b, portableCrc32(a)), crc32(Buffer.concat([a, b])));
+      assert.equal(crc32(b, crc32(a)), portableCrc32(Buffer.concat([a, b])));
+    }),
+  );
+});
+
+test('a record is read as it was written; with any bit flipped, cut short, or under another key or table it is refused', () => {
+  const value = { name: 'Müller', list: [1, null, 'x'] };
+  const bytes = encodeRecord('apps', 'demo/a', value);
+  assert.deepEqual(decodeRecord('apps', 'demo/a', bytes), value);
+  const damaged = (changed: Buffer, table = 'apps', key = 'demo/a') => {
+    assert.equal(isSoundRecord(table, key, changed), false);
+    assert.throws(() => decodeRecord(table, key, changed), hasCode('STORE_DAMAGED'));
+  };
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const changed = Buffer.from(bytes);
+    changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    damaged(changed);
+  }
+  for (let length = 0; length < bytes.length; length++) damaged(bytes.subarray(0, length));
+  damaged(bytes, 'certificates');
+  damaged(bytes, 'apps', 'demo/b');
+});
+
+test('a truncated store is replaced by the last verified snapshot, which is said loudly, and goes on from there', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    const size = statSync(`${dir}/state.mdb`).size;
+    copyFileSync(`${dir}/state.mdb`, `${dir}/whole`);
+    for (const length of [0, 100, 2 * PAGE_BYTES, size >> 1, size - PAGE_BYTES]) {
+      copyFileSync(`${dir}/whole`, `${dir}/state.mdb`);
+      truncateSync(`${dir}/state.mdb`, length);
+      const log = memoryLog();
+      const store = await openTestStore(dir, { log });
+      const { apps, generation } = store.recover();
+      // What is cut off at the end may be a page that nothing refers to.
+      if (generation >= 8) {
+        assert.equal(apps.length, generation === 8 ? 41 : 42);
+      } else {
+        assert.deepEqual([apps.length, generation], [40, 7], `cut to ${length}`);
+        assert.deepEqual(log.lines.filter(({ level }) => level === 'error').length, 1);
+        assert.match(JSON.stringify(log.lines), /THE STORE WAS DAMAGED.*STORE_DAMAGED.*snapshotTakenAt/);
+        const { restored } = store.health();
+        assert.equal(restored?.snapshotAt, Math.round(statSync(`${dir}/state.snapshot`).mtimeMs));
+        if (length > 0) assert.equal(statSync(`${dir}/state.damaged`).size, length);
+      }
+      const next = application(`next`);
+      await store.commit(batch({ apps: [[next.key, next]], generation: 9 }));
+      await store.close();
+      const again = await openTestStore(dir);
+      assert.equal(again.health().restored, null, 'once');
+      assert.equal(again.recover().generation, 9);
+      await again.close();
+    }
+  });
+});
+
+test('whatever bit of the store is flipped, it opens with what was committed last or what the snapshot holds, never with a third thing', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    const whole = `${dir}/whole`;
+    copyFileSync(`${dir}/state.mdb`, whole);
+    const bits = statSync(whole).size * 8;
+    const expected = await openTestStore(dir);
+    const latest = expected.recover();
+    await expected.close();
+    const without = {
+      ...latest,
+      apps: latest.apps.filter(({ appName }) => appName !== 'late'),
+      generation: 7,
+    };
+    // In the heads of pages, where lmdb keeps what it trusts; other ones each run.
+    const pages = Array.from({ length: 6 }, () => Math.floor((Math.random() * bits) / 8 / PAGE_BYTES));
+    for (const page of pages) {
+      const bit = page * PAGE_BYTES * 8 + Math.floor(Math.random() * 1_024);
+      copyFileSync(whole, `${dir}/state.mdb`);
+      flipBit(`${dir}/state.mdb`, bit);
+      const store = await openTestStore(dir);
+      const found = store.recover();
+      assert.deepEqual(found, found.generation === 8 ? latest : without, `bit ${bit}`);
+      // Nor does what follows overwrite anything.
+      for (let generation = 9; generation < 14; generation++) {
+        const next = application(`next${generation}`);
+        await store.commit(
+          batch({
+            apps: [
+              [next.key, next],
+              [`demo/app${generation}`, null],
+            ],
+            generation,
+          }),
+        );
+      }
+      assert.equal(store.recover().apps.length, found.apps.length);
+      await store.close();
+    }
+  });
+});
+
+test('a store that is missing while its snapshot is there is taken from the snapshot', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    rmSync(`${dir}/state.mdb`);
+    const store = await openTestStore(dir);
+    assert.equal(store.recover().generation, 7);
+    assert.match(store.health().restored?.reason ?? '', /missing/);
+    assert.equal((statSync(`${dir}/state.mdb`).mode & 0o777).toString(8), '600');
+    await store.close();
+  });
+});
+
+test('a damaged store without a sound snapshot is refused, untouched, with what can be done', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    truncateSync(`${dir}/state.mdb`, 2 * PAGE_BYTES);
+    const found = readFileSync(`${dir}/state.mdb`);
+    copyFileSync(`${dir}/state.snapshot`, `${dir}/kept`);
+    truncateSync(`${dir}/state.snapshot`, 3 * PAGE_BYTES);
+    await assert.rejects(openTestStore(dir), (error) => {
+      assert.match(String(error), /and so is its snapshot.*put a backup in its place.*start empty/);
+      return hasCode('STORE_DAMAGED')(error);
+    });
+    rmSync(`${dir}/state.snapshot`);
+    await assert.rejects(openTestStore(dir), (error) => {
+      assert.match(String(error), /there is no snapshot yet: move .*state\.mdb away/);
+      return hasCode('STORE_DAMAGED')(error);
+    });
+    assert.deepEqual(readFileSync(`${dir}/state.mdb`), found);
+    copyFileSync(`${dir}/kept`, `${dir}/state.snapshot`);
+    const store = await openTestStore(dir);
+    assert.equal(store.recover().generation, 7);
+    await store.close();
+  });
+});
+
+test('a snapshot is taken while the store is written to, holds one whole batch after the other, and is for the owner alone', async () => {
+  await withDirectory(async (dir) => {
+    const store = await openTestStore(dir);
+    let generation = 0;
+    const commit = () => {
+      generation += 1;
+      const apps = Array.from({ length: 20 }, (_, index) => application(`g${generation}n${index}`));
+      return store.commit(batch({ apps: apps.map((app) => [app.key, app]), generation }));
+    };
+    await commit();
+    for (let round = 0; round < 3; round++) {
+      let done = false;
+      const taken = store.snapshot().then(() => {
+        done = true;
+      });
+      while (!done) await commit();
+      await taken;
+      assert.equal(store.health().snapshotTrouble, null);
+    }
+    assert.equal((statSync(`${dir}/state.snapshot`).mode & 0o777).toString(8), '600');
+    await store.close();
+    rmSync(`${dir}/state.mdb`);
+    const restored = await openTestStore(dir);
+    const found = restored.recover();
+    assert.ok(found.generation > 1 && found.generation <= generation);
+    assert.equal(found.apps.length, found.generation * 20);
+    await restored.close();
+  });
+});
+
+test('the first snapshot comes by itself, and a deleted key is not in the next one', async () => {
+  await withDirectory(async (dir) => {
+    const store = await openTestStore(dir, { snapshotIntervalMs: 20 });
+    const app = application('keyed');
+    const secret = { id: 'one', chainPem: '', keyPem: 'THE-SECRET-KEY' };
+    const held = () =>
+      existsSync(`${dir}/state.snapshot`) && readFileSync(`${dir}/state.snapshot`).includes('THE-SECRET-KEY');
+    await store.commit(
+      batch({
+        apps: [[app.key, app]],
+        certificates: [{ app: app.key, alias: 'a.example', certificate: secret }],
+      }),
+    );
+    await eventually(held, 'the first snapshot', 60_000);
+    await store.commit(batch({ apps: [[app.key, null]] }));
+    await store.snapshot();
+    assert.equal(held(), false);
+    await store.close();
+    assert.deepEqual(leftovers(dir), []);
+  });
+});
+
+test('a snapshot that cannot be taken leaves the former one, and that is said once', async () => {
+  await withDirectory(async (dir) => {
+    const log = memoryLog();
+    await stateWithSnapshot(dir);
+    const store = await openTestStore(dir, { log });
+    const former = readFileSync(`${dir}/state.snapshot`);
+    rmSync(`${dir}/state.mdb`);
+    await store.snapshot();
+    await store.snapshot();
+    assert.notEqual(store.health().snapshotTrouble, null);
+    assert.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
+    assert.deepEqual(readFileSync(`${dir}/state.snapshot`), former);
+    await store.close();
+  });
+});
+
+test('the process that verifies is ended with the store, and files of killed ones are cleared away', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    const store = await openTestStore(dir);
+    const taking = store.snapshot();
+    await store.close();
+    await taking;
+    writeFileSync(`${dir}/state.snapshot-0123456789ab.new`, 'half');
+    await (await openTestStore(dir)).close();
+    assert.deepEqual(leftovers(dir), []);
+  });
+});
+
+test('kill -9 of a writer at any moment leaves a store that verifies', async () => {
+  await withDirectory(async (dir) => {
+    for (const lines of [1, 5, 30]) {
+      const child = startChild('write', dir);
+      await child.untilLines(lines);
+      await child.kill();
+      assert.equal((await verifyApart(`${dir}/state.mdb`)).kind, 'sound');
+    }
+  });
+});
+
+test('a file that is no store, or is not there, is damaged; a process that cannot run proves nothing', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    writeFileSync(`${dir}/text`, 'no store'.repeat(10_000));
+    assert.equal((await verifyApart(`${dir}/text`)).kind, 'damaged');
+    assert.equal((await verifyApart(`${dir}/absent`)).kind, 'damaged');
+    const aborted = new AbortController();
+    aborted.abort();
+    assert.equal((await copyApart(`${dir}/state.mdb`, `${dir}/copy`, aborted.signal)).kind, 'unknown');
+  });
+});
