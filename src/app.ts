@@ -83,6 +83,7 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
         accessLog.write(context, durationUs);
         requestMetrics.record(context, durationUs);
       },
+      recordConnection: accessLog.write,
     });
     running.push(() => plane.drain(config.drainTimeoutMs));
     const keepAwake = startKeepAwake({ config: config.keepAwake, log: log.child('probes'), metrics });

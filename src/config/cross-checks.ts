@@ -1,6 +1,7 @@
 /** Checks of a configuration that need more than one key, or more than a type. */
 import { isIP } from 'node:net';
 import { isCidr, isLoopbackHost } from './addresses.ts';
+import { checkPassThrough } from './check-pass-through.ts';
 import type { Problem } from './problem.ts';
 import type { BusConfig, Config, IntakeConfig } from './schema.ts';
 
@@ -28,6 +29,7 @@ export function crossProblems(config: Config): CrossProblems {
   }
   checkAddresses(config, refuse);
   checkApplications(config, refuse);
+  checkPassThrough(config, refuse, warn);
   return { problems, warnings };
 }
 

@@ -5,6 +5,7 @@
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
+import { passThrough } from './schema-pass-through.ts';
 import { storeSection } from './schema-store.ts';
 import { tlsSection } from './schema-tls.ts';
 import { upstreamHttp2, upstreamTls } from './schema-upstream.ts';
@@ -106,6 +107,7 @@ export const configSchema = z.strictObject({
   store: storeSection,
   tls: tlsSection.prefault({}),
   certificates: certificatesSection,
+  passThrough,
   endpoints: z
     .strictObject({
       /** Endpoint types that traffic may be sent to (ENDPOINT_TYPES of the routing daemon). */

@@ -3,6 +3,7 @@
  * of the name that the client asks for. Pure and strict: what does not add up to the last byte is invalid. OpenSSL reads the same bytes
  * afterwards and has the last word on everything that is not looked at here.
  */
+import { GatheredBytes } from '../http/gathered-bytes.ts';
 
 export interface ClientHello {
   /** Server name (RFC 6066 section 3), lower-case, no trailing dot; null where the client names none. */
@@ -27,7 +28,7 @@ type Invalid = Extract<HelloRead, { kind: 'invalid' }>;
 
 /** The longest hello taken, over all its records. Post-quantum key shares make hellos of 2 KiB. */
 const MAX_HELLO_BYTES = 16 * 1024;
-/** A hello in records of a few bytes each is legal; this keeps reading it again at each new byte cheap. */
+/** A hello in records of a few bytes each is legal; nobody sends one in as many as this. */
 const MAX_RECORDS = 1024;
 const MAX_RECORD_BYTES = 16 * 1024;
 const RECORD_HEADER = 5;
@@ -46,39 +47,73 @@ const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a
 
 /** Reads the hello at the beginning of `bytes`, whatever follows it. Never throws. */
 export function readClientHello(bytes: Buffer): HelloRead {
-  const fragments: Buffer[] = [];
-  const messageHeader: number[] = [];
-  let gathered = 0;
-  let expected = MESSAGE_HEADER;
-  let offset = 0;
-  while (gathered < expected) {
-    const fault = faultOfRecordHeader(bytes, offset);
-    if (fault !== null) return fault;
-    if (fragments.length === MAX_RECORDS) return invalid('the hello is spread over too many records');
-    if (bytes.length < offset + RECORD_HEADER)
-      return { kind: 'incomplete', needBytes: offset + RECORD_HEADER };
-    const start = offset + RECORD_HEADER;
-    const length = bytes.readUInt16BE(offset + 3);
-    const fragment = bytes.subarray(start, start + length);
-    for (let i = 0; messageHeader.length < MESSAGE_HEADER && i < fragment.length; i += 1) {
-      messageHeader.push(fragment[i] ?? 0);
-    }
-    const [type = 1, high = 0, middle = 0, low = 0] = messageHeader;
-    if (type !== 1) return invalid('the first message is no ClientHello');
-    if (messageHeader.length === MESSAGE_HEADER) {
-      expected = MESSAGE_HEADER + high * 65_536 + middle * 256 + low;
-      if (expected > MAX_HELLO_BYTES) return invalid('the hello is too long');
-    }
-    if (fragment.length < length && gathered + fragment.length < expected) {
-      return { kind: 'incomplete', needBytes: start + Math.min(length, expected - gathered) };
-    }
-    fragments.push(fragment);
-    gathered += fragment.length;
-    offset = start + length;
+  return new ClientHelloReader().push(bytes);
+}
+
+/**
+ * The same as the bytes come. It goes on where it stopped: a hello in records of a byte each, or in segments of a byte each, costs no
+ * more than its length. (To read it again from the front at each piece would cost its sender bytes and us their square.)
+ */
+export class ClientHelloReader {
+  readonly #gathered = new GatheredBytes();
+  /** What the records held so far. */
+  readonly #message = new GatheredBytes();
+  /** Where the next byte to be looked at is, how much of its record is left from there, and how many records there were. */
+  #offset = 0;
+  #left = 0;
+  #records = 0;
+  #needed = 1;
+
+  /** Everything that came, what follows the hello included. */
+  get bytes(): Buffer {
+    return this.#gathered.bytes;
   }
-  // One record is the rule, and then nothing is copied.
-  const message = fragments.length === 1 ? fragments[0] : Buffer.concat(fragments, gathered);
-  return readHello(new Reader(message ?? bytes, MESSAGE_HEADER, expected));
+
+  /** Takes what came next. After anything but `incomplete` it is done with. */
+  push(piece: Buffer): HelloRead {
+    this.#gathered.push(piece);
+    const { length } = this.#gathered;
+    if (length > 0 && length < this.#needed) return { kind: 'incomplete', needBytes: this.#needed };
+    const read = this.#read(this.#gathered.bytes);
+    if (read.kind === 'incomplete') this.#needed = read.needBytes;
+    return read;
+  }
+
+  #read(bytes: Buffer): HelloRead {
+    for (;;) {
+      if (this.#left === 0) {
+        const fault = faultOfRecordHeader(bytes, this.#offset);
+        if (fault !== null) return fault;
+        if (this.#records === MAX_RECORDS) return invalid('the hello is spread over too many records');
+        const start = this.#offset + RECORD_HEADER;
+        if (bytes.length < start) return { kind: 'incomplete', needBytes: start };
+        this.#left = bytes.readUInt16BE(start - 2);
+        this.#offset = start;
+        this.#records += 1;
+      }
+      const fragment = bytes.subarray(this.#offset, this.#offset + this.#left);
+      if (fragment.length > 0) this.#message.push(fragment);
+      this.#offset += fragment.length;
+      this.#left -= fragment.length;
+      const message = this.#message.bytes;
+      const [type = 1] = message;
+      if (type !== 1) return invalid('the first message is no ClientHello');
+      const expected =
+        message.length < MESSAGE_HEADER ? MESSAGE_HEADER : MESSAGE_HEADER + bodyLength(message);
+      if (expected > MAX_HELLO_BYTES) return invalid('the hello is too long');
+      if (message.length >= expected) return readHello(new Reader(message, MESSAGE_HEADER, expected));
+      if (this.#left > 0) {
+        return {
+          kind: 'incomplete',
+          needBytes: this.#offset + Math.min(this.#left, expected - message.length),
+        };
+      }
+    }
+  }
+}
+
+function bodyLength(message: Buffer): number {
+  return message.readUIntBE(1, 3);
 }
 
 function faultOfRecordHeader(bytes: Buffer, offset: number): Invalid | null {

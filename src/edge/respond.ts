@@ -4,6 +4,7 @@ import type { UpstreamFailureCode } from '../upstream/failure.ts';
 export type EdgeFailureCode =
   | UpstreamFailureCode
   | 'UNKNOWN_HOST'
+  | 'TLS_ONLY'
   | 'CLIENT_TIMEOUT'
   | 'BODY_INVALID'
   | 'MISDIRECTED'
@@ -21,6 +22,11 @@ const RETRY_AFTER_SECONDS = 5;
 /** Failure -> what the client is told. The code itself goes into the field `Headgear-Failure`. */
 const ANSWERS: Readonly<Record<EdgeFailureCode, Answer>> = {
   UNKNOWN_HOST: { status: 404, sentence: 'No application answers to this host name here.' },
+  TLS_ONLY: {
+    status: 421,
+    sentence:
+      'This application speaks TLS itself: come again over HTTPS, and name it in the handshake (SNI).',
+  },
   NO_ENDPOINT: {
     status: 503,
     sentence: 'The application has no running gear at the moment.',

@@ -81,7 +81,8 @@ export function routeRequest(
     return 'MISDIRECTED';
   if (destination === null) return 'UNKNOWN_HOST';
   context.app = destination.host.app;
-  return destination;
+  const { endpoints, passThrough } = destination.route;
+  return endpoints.length === 0 && passThrough.length > 0 ? 'TLS_ONLY' : destination;
 }
 
 /** Upgrade tokens that must not pass: with h2c the gear would speak a protocol that we then no longer see into. */

@@ -7,11 +7,18 @@
  */
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
-import { type ClientHello, readClientHello } from './client-hello.ts';
+import { type ClientHello, ClientHelloReader } from './client-hello.ts';
+import { endLingering } from './end-lingering.ts';
 
 export interface TlsAcceptOptions {
   /** The context for what the client asks for and can do; null refuses the connection. */
   readonly contextFor: (hello: ClientHello) => { readonly context: SecureContext } | null;
+  /**
+   * What takes the connection over undecrypted, if the name is one of those; `bytes` are the hello and what came behind it. Then neither
+   * of the callbacks is called, and the socket (paused, without any of our listeners) is its new owner's. A client without a name is
+   * never asked about.
+   */
+  readonly passThrough?: (serverName: string) => ((socket: Socket, bytes: Buffer) => void) | null;
   /** From the first look at the socket to the end of the handshake, in all: a trickle of bytes does not prolong it. */
   readonly handshakeTimeoutMs: number;
   /** In the server's order of preference; default http/1.1. */
@@ -40,9 +47,6 @@ export type OnSecure = (socket: TLSSocket, facts: SecureFacts) => void;
 export type OnTlsFailure = (code: TlsFailureCode, reason: string) => void;
 
 const HTTP_1_1: readonly string[] = ['http/1.1'];
-/** How long a refused client has to read the refusal. Closing at once would make the kernel reset the connection, and lose it. */
-const LINGER_MS = 1_000;
-
 const ALERT_DECODE_ERROR = 50;
 const ALERT_UNRECOGNIZED_NAME = 112;
 
@@ -62,9 +66,8 @@ export function acceptTls(
   onSecure: OnSecure,
   onFailure: OnTlsFailure,
 ): void {
-  let chunks: Buffer[] = [];
-  let received = 0;
-  let needed = 1;
+  /** Let go of with the hello: it holds its bytes. */
+  let reader: ClientHelloReader | null = new ClientHelloReader();
   let tlsSocket: TLSSocket | null = null;
   let settled = false;
   // Timers of one duration cost Node a list entry each, so every connection can afford its own.
@@ -81,22 +84,25 @@ export function acceptTls(
   socket.resume();
 
   function onData(chunk: Buffer): void {
-    chunks.push(chunk);
-    received += chunk.length;
-    if (received < needed) return;
-    const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks, received);
-    const read = readClientHello(bytes);
-    if (read.kind === 'incomplete') {
-      needed = read.needBytes;
-      chunks = [bytes];
-      return;
-    }
+    if (reader === null) return;
+    const read = reader.push(chunk);
+    if (read.kind === 'incomplete') return;
+    const { bytes } = reader;
+    reader = null;
     socket.off('data', onData);
     socket.off('end', onSocketEnd);
     socket.pause();
-    chunks = [];
     if (read.kind === 'invalid') refuseBytes(bytes, read.reason);
-    else startTls(bytes, read);
+    else if (!passOn(bytes, read)) startTls(bytes, read);
+  }
+
+  function passOn(bytes: Buffer, { serverName }: ClientHello): boolean {
+    const takeOver = serverName === null ? null : (options.passThrough?.(serverName) ?? null);
+    if (takeOver === null || !settle()) return false;
+    socket.off('error', onSocketError);
+    socket.off('close', onSocketClose);
+    takeOver(socket, bytes);
+    return true;
   }
 
   function startTls(bytes: Buffer, hello: ClientHello): void {
@@ -151,10 +157,7 @@ export function acceptTls(
   /** Says why in bytes, then closes when the client has, or soon. */
   function refuse(code: TlsFailureCode, reason: string, lastWords: Buffer): void {
     if (!settle()) return;
-    const linger = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once('close', () => clearTimeout(linger));
-    socket.end(lastWords);
-    socket.resume();
+    endLingering(socket, lastWords);
     onFailure(code, reason);
   }
 
@@ -168,7 +171,7 @@ export function acceptTls(
   function settle(): boolean {
     if (settled) return false;
     settled = true;
-    chunks = [];
+    reader = null;
     clearTimeout(timer);
     return true;
   }
@@ -197,6 +200,6 @@ export function acceptTls(
 }
 
 /** A fatal alert as a TLS record of its own (RFC 8446 section 6), for want of a TLS engine that would send it. */
-function alert(description: number): Buffer {
+export function alert(description: number): Buffer {
   return Buffer.from([21, 3, 3, 0, 2, 2, description]);
 }

@@ -12,6 +12,7 @@ import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
 import { misdirectionBy } from '../edge/misdirection.ts';
+import { createPassThrough } from '../edge/pass-through.ts';
 import type { LiveConnection, Serving } from '../edge/serving.ts';
 import { acceptTls } from '../edge/tls-accept.ts';
 import { createRouter } from '../router/router.ts';
@@ -29,6 +30,8 @@ export interface PlaneOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   record(context: RequestContext, durationUs: number): void;
+  /** A connection that was not decrypted is over. */
+  recordConnection(context: RequestContext, durationUs: number): void;
 }
 
 /** Plain numbers and lists for admin. */
@@ -116,6 +119,7 @@ export function createPlane(options: PlaneOptions): Plane {
     'proxy_header_failures_total',
     'Connections without the PROXY header that they must send',
   );
+  const passThrough = createPassThrough({ config, serving, metrics, record: options.recordConnection });
   const tlsOptions = {
     contextFor: certificates.contextFor,
     handshakeTimeoutMs: config.tls.handshakeTimeoutMs,
@@ -124,7 +128,7 @@ export function createPlane(options: PlaneOptions): Plane {
   const onHttps = (socket: net.Socket, facts: ConnectionFacts): void => {
     acceptTls(
       socket,
-      tlsOptions,
+      { ...tlsOptions, passThrough: (serverName) => passThrough(serverName, facts) },
       (secured, { alpnProtocol, serverName }) => {
         const known = { ...facts, serverName };
         if (alpnProtocol === 'h2') handler.handleHttp2(secured, known);
@@ -204,7 +208,7 @@ function goneEndpoints(before: AppRoute | null, after: AppRoute | null): readonl
 }
 
 function allEndpoints(route: AppRoute): readonly PublishedEndpoint[] {
-  return [...route.endpoints, ...route.nodeFrontendsHttp, ...route.nodeFrontendsHttps];
+  return [...route.endpoints, ...route.nodeFrontendsHttp, ...route.nodeFrontendsHttps, ...route.passThrough];
 }
 
 /** Asks every connection to end after its request; resolves when none is left or time is up. */

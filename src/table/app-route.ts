@@ -3,16 +3,21 @@ import { endpointKey, isOwnListener } from './address-policy.ts';
 import { plainName } from './names.ts';
 import type { TablePolicy } from './policy.ts';
 import { usesNodeFrontend } from './resolve-host.ts';
-import { type RoutableEndpoint, routable } from './routable.ts';
+import { type PassableEndpoint, passable, type RoutableEndpoint, routable } from './routable.ts';
 import type { AppRoute, PublishedEndpoint } from './routing-table.ts';
 import type { Application } from './state.ts';
+
+const NONE: readonly PublishedEndpoint[] = [];
 
 /** The route of an application, its endpoints in order of arrival; without any, requests are answered 503. */
 export function appRoute(app: Application, policy: TablePolicy): AppRoute {
   const endpoints: RoutableEndpoint[] = [];
+  const through: PassableEndpoint[] = [];
   for (const facts of app.endpoints) {
     const endpoint = routable(facts, policy);
     if (endpoint !== null) endpoints.push(endpoint);
+    const tlsEndpoint = passable(facts, policy);
+    if (tlsEndpoint !== null) through.push(tlsEndpoint);
   }
   const viaFrontends = hasFrontendAlias(app, policy);
   return {
@@ -21,6 +26,8 @@ export function appRoute(app: Application, policy: TablePolicy): AppRoute {
     endpoints: distinct(endpoints.map((endpoint) => published(app, endpoint, policy))),
     nodeFrontendsHttp: viaFrontends ? nodeFrontends(app, endpoints, false, policy) : [],
     nodeFrontendsHttps: viaFrontends ? nodeFrontends(app, endpoints, true, policy) : [],
+    passThrough:
+      through.length === 0 ? NONE : distinct(through.map((endpoint) => undecrypted(app, endpoint))),
   };
 }
 
@@ -37,7 +44,8 @@ export function sameRoute(a: AppRoute, b: AppRoute): boolean {
     a.name === b.name &&
     sameEndpoints(a.endpoints, b.endpoints) &&
     sameEndpoints(a.nodeFrontendsHttp, b.nodeFrontendsHttp) &&
-    sameEndpoints(a.nodeFrontendsHttps, b.nodeFrontendsHttps)
+    sameEndpoints(a.nodeFrontendsHttps, b.nodeFrontendsHttps) &&
+    sameEndpoints(a.passThrough, b.passThrough)
   );
 }
 
@@ -52,6 +60,19 @@ function published(app: Application, endpoint: RoutableEndpoint, policy: TablePo
     tls,
     versions,
     verifyTls: tls && policy.verifyEndpointTls,
+  };
+}
+
+/** Marked, so that such connections never share a pool with those that HTTP goes over. */
+function undecrypted(app: Application, { facts, dial }: PassableEndpoint): PublishedEndpoint {
+  return {
+    id: `${app.key} ${endpointKey(dial, facts.port)} through`,
+    gearId: facts.gearId,
+    address: dial,
+    port: facts.port,
+    tls: false,
+    versions: 'http1',
+    verifyTls: false,
   };
 }
 

@@ -4,14 +4,14 @@ import { judgeAddress } from './address-policy.ts';
 import { impliedNames } from './names.ts';
 import type { TablePolicy } from './policy.ts';
 import { certificateOfHost, resolveHost } from './resolve-host.ts';
-import { routable } from './routable.ts';
+import { passable, routable } from './routable.ts';
 import type { HostRoute, HttpVersions } from './routing-table.ts';
 import type { AliasRecord, Application, NameClaims, RoutingState } from './state.ts';
 
 export interface EndpointView extends EndpointFacts {
-  /** How requests reach it; null: they never do. */
-  readonly transport: 'tcp' | 'tls' | null;
-  /** What is spoken to it; null as above. */
+  /** How requests reach it, or connections that are not decrypted; null: neither ever do. */
+  readonly transport: 'tcp' | 'tls' | 'pass-through' | null;
+  /** Of the requests; null where none reach it. */
   readonly versions: HttpVersions | null;
   /** Literal dial address; null where the address policy of today refuses it, then `refused` holds the code. */
   readonly dial: string | null;
@@ -105,9 +105,13 @@ function endpointView(facts: EndpointFacts, policy: TablePolicy): EndpointView {
   const way = routable(facts, policy);
   return {
     ...facts,
-    transport: way === null ? null : way.tls ? 'tls' : 'tcp',
+    transport: way === null ? passThroughOrNone(facts, policy) : way.tls ? 'tls' : 'tcp',
     versions: way?.versions ?? null,
     dial: judged.ok ? judged.dial : null,
     refused: judged.ok ? null : judged.rejection.code,
   };
+}
+
+function passThroughOrNone(facts: EndpointFacts, policy: TablePolicy): 'pass-through' | null {
+  return passable(facts, policy) === null ? null : 'pass-through';
 }

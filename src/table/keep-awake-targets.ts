@@ -3,7 +3,7 @@ import type { AppKey } from '../spi/events.ts';
 import type { KeepAwakeTarget } from './keep-awake-target.ts';
 import { gearName, impliedNames } from './names.ts';
 import type { TablePolicy } from './policy.ts';
-import { type RoutableEndpoint, routable } from './routable.ts';
+import { type PassableEndpoint, passable, routable } from './routable.ts';
 import type { RoutingState } from './state.ts';
 
 /**
@@ -20,9 +20,11 @@ export function keepAwakeTargets(
   if (app === undefined) return [];
   const { plain } = impliedNames(app, policy);
   if (plain === null) return [];
-  const byGear = new Map<string, RoutableEndpoint>();
+  const byGear = new Map<string, PassableEndpoint>();
   for (const facts of app.endpoints) {
-    const endpoint = facts.types.includes('load_balancer') ? routable(facts, policy) : null;
+    const endpoint = facts.types.includes('load_balancer')
+      ? (routable(facts, policy) ?? passable(facts, policy))
+      : null;
     if (endpoint !== null) byGear.set(facts.gearId, endpoint);
   }
   return [...byGear].map(([gearId, { dial }]) => {

@@ -1,4 +1,4 @@
-/** Which endpoints HTTP may be sent to, and how (domain.md 8). */
+/** Which endpoints HTTP may be sent to, and how, and which take TLS as it comes from the client (domain.md 8). */
 import type { EndpointFacts } from '../spi/events.ts';
 import { judgeAddress } from './address-policy.ts';
 import type { TablePolicy } from './policy.ts';
@@ -54,4 +54,17 @@ function versionsOf(
     versions = versions === null || versions === version ? version : 'both';
   }
   return versions;
+}
+
+/** As above, of an endpoint that we speak nothing to ourselves. */
+export type PassableEndpoint = Pick<RoutableEndpoint, 'facts' | 'dial'>;
+
+/** Where the connections of TLS clients may go undecrypted: endpoints that speak TLS and nothing else. null: none do. */
+export function passable(facts: EndpointFacts, policy: TablePolicy): PassableEndpoint | null {
+  if (!facts.types.some((type) => policy.routableTypes.includes(type))) return null;
+  const { protocols } = facts;
+  const tlsOnly = protocols.every((protocol) => protocol === 'tls' || OVER_TLS.has(protocol));
+  if (!tlsOnly || protocols.length === 0) return null;
+  const judged = judgeAddress(facts.address, facts.port, policy);
+  return judged.ok ? { facts, dial: judged.dial } : null;
 }

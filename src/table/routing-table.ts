@@ -25,6 +25,11 @@ export interface AppRoute {
   /** Node frontends of the application's proxy gears, http and https; empty unless an alias of it goes there. */
   readonly nodeFrontendsHttp: readonly PublishedEndpoint[];
   readonly nodeFrontendsHttps: readonly PublishedEndpoint[];
+  /**
+   * Where TLS connections go undecrypted, `tls: false` because we speak none there. Without any `endpoints` the application speaks
+   * nothing but TLS.
+   */
+  readonly passThrough: readonly PublishedEndpoint[];
 }
 
 export type HostKind = 'plain' | 'ha' | 'alias';

@@ -6,7 +6,8 @@ export interface RequestContext {
   clientAddress: string;
   readonly clientPort: number;
   readonly scheme: 'http' | 'https';
-  protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+  /** `TLS`: a connection that was not decrypted; it has neither method nor target nor status. */
+  protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'TLS';
   /** As sent; empty strings until the head was parsed. `target` holds no control or blank characters. */
   method: string;
   target: string;

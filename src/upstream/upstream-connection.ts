@@ -210,6 +210,11 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
     if (this.#phase === 'tunnel') this.#socket.destroy();
   }
 
+  /** No exchange, raw bytes from the start: for what is not HTTP. Call before anything can have come. */
+  openTunnel(): void {
+    this.#phase = 'tunnel';
+  }
+
   startTunnel(
     onData: (view: Buffer) => boolean,
     onEnd: () => void,

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import net from 'node:net';
 import { before, test } from 'node:test';
-import tls from 'node:tls';
 import fc from 'fast-check';
-import { type HelloRead, readClientHello } from '../../src/edge/client-hello.ts';
+import { ClientHelloReader, type HelloRead, readClientHello } from '../../src/edge/client-hello.ts';
+import { captureHello } from '../support/client-hello.ts';
 
 const u8 = (value: number) => Buffer.from([value]);
 const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
@@ -85,14 +83,16 @@ const expected: HelloRead = {
   versions: [0x0304, 0x0303],
 };
 
-/** As the edge does it: looks again whenever as many bytes are there as were asked for. */
+/** As the edge does it: piece by piece, until it is known. */
 function feed(pieces: readonly Buffer[]): HelloRead {
-  let bytes: Buffer = Buffer.alloc(0);
-  let result: HelloRead = readClientHello(bytes);
+  const reader = new ClientHelloReader();
+  let result: HelloRead = reader.push(Buffer.alloc(0));
+  let given = 0;
   for (const piece of pieces) {
-    bytes = Buffer.concat([bytes, piece]);
     if (result.kind !== 'incomplete') break;
-    if (bytes.length >= result.needBytes) result = readClientHello(bytes);
+    result = reader.push(piece);
+    given += piece.length;
+    assert.equal(reader.bytes.length, given);
   }
   return result;
 }
@@ -111,24 +111,6 @@ before(async () => {
     captureHello({}),
   ]);
 });
-
-async function captureHello(options: tls.ConnectionOptions): Promise<Buffer> {
-  const server = net.createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = tls.connect({
-    ...options,
-    host: '127.0.0.1',
-    port: (server.address() as net.AddressInfo).port,
-  });
-  client.on('error', () => {});
-  const [socket] = (await once(server, 'connection')) as [net.Socket];
-  const [bytes] = (await once(socket, 'data')) as [Buffer];
-  socket.destroy();
-  client.destroy();
-  server.close();
-  return bytes;
-}
 
 test('the hellos of a real client are read', () => {
   const [tls13, tls12, nameless] = real.map((bytes) => readClientHello(bytes));
@@ -163,6 +145,15 @@ test('one byte at a time, and one byte a record, is read the same', () => {
   });
   const bytes = records(short, 1);
   assert.deepEqual(feed([...bytes].map((byte) => u8(byte))), expected);
+});
+
+test('whatever it is, it is read the same in pieces as at once', () => {
+  for (const whole of [...Object.values(malformed), records(typical, 3), ...real]) {
+    const atOnce = readClientHello(whole);
+    const inPieces = feed([...whole].map((byte) => u8(byte)));
+    // A fault may show before the last byte; a hello that is cut short is asked to go on in the same way.
+    assert.deepEqual(inPieces, atOnce);
+  }
 });
 
 test('nothing is concluded from a hello that is cut short', () => {

@@ -80,6 +80,7 @@ export async function startScene(
       endpoints: scene.endpoints,
       nodeFrontendsHttp: scene.aliasEndpoints,
       nodeFrontendsHttps: scene.aliasEndpoints,
+      passThrough: [],
     };
     return { host: { app: 'ns/demo', kind, viaNodeFrontend: scene.aliasEndpoints.length > 0 }, route: app };
   };

@@ -53,11 +53,15 @@ export async function connectRaw(options: {
   readonly tls?: ClientTls;
   /** Bytes before TLS starts: a PROXY header. */
   readonly preface?: Uint8Array;
+  /** The address to come from; default: any. */
+  readonly localAddress?: string;
   readonly timeoutMs?: number;
 }): Promise<RawClient> {
-  const host = options.host ?? '127.0.0.1';
-  const plain =
-    options.tls === undefined || options.preface !== undefined ? connect({ host, port: options.port }) : null;
+  const { host = '127.0.0.1', port, localAddress } = options;
+  const bare = options.tls === undefined || options.preface !== undefined || localAddress !== undefined;
+  const plain = bare
+    ? connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) })
+    : null;
   if (options.preface !== undefined) plain?.write(options.preface);
   const socket = options.tls
     ? tlsConnect({

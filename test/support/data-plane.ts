@@ -10,7 +10,7 @@ import type {
 } from '../../src/table/routing-table.ts';
 import type { RequestContext } from '../../src/telemetry/request-context.ts';
 import { platformCertificate, publishedCertificate } from './certificates.ts';
-import { memoryLog, memoryMetrics } from './memory-telemetry.ts';
+import { type MemoryMetrics, memoryLog, memoryMetrics } from './memory-telemetry.ts';
 
 export const HOST = 'app-ns.apps.example.test';
 
@@ -18,8 +18,11 @@ export interface DataPlane {
   readonly port: number;
   readonly httpsPort: number;
   readonly plane: Plane;
+  readonly metrics: MemoryMetrics;
   /** Finished requests, in order. */
   readonly finished: readonly Readonly<RequestContext>[];
+  /** Connections that were not decrypted and are over, in order. */
+  readonly passed: readonly Readonly<RequestContext>[];
   /** Publishes the application `ns/app` at HOST (or `host`) with these gears. */
   route(
     endpoints: readonly PublishedEndpoint[],
@@ -45,7 +48,7 @@ export function endpointAt(port: number, more: Partial<PublishedEndpoint> = {}):
 }
 
 type Overrides = {
-  readonly [K in 'http' | 'http2' | 'upstream' | 'tls']?: Partial<Config[K]>;
+  readonly [K in 'http' | 'http2' | 'upstream' | 'tls' | 'passThrough']?: Partial<Config[K]>;
 };
 
 /** Starts on free ports. HTTPS listens when there is a platform certificate: one for each of `platformNames`. */
@@ -61,12 +64,15 @@ export async function startDataPlane(
     ...overrides,
   });
   const finished: RequestContext[] = [];
+  const passed: RequestContext[] = [];
+  const metrics = memoryMetrics();
   const plane = createPlane({
     config,
     platformCertificates: platformNames.map((name) => platformCertificate(publishedCertificate([name]))),
     log: memoryLog(),
-    metrics: memoryMetrics(),
+    metrics,
     record: (context) => void finished.push(context),
+    recordConnection: (context) => void passed.push(context),
   });
   await plane.listen();
   let generation = 0;
@@ -74,14 +80,27 @@ export async function startDataPlane(
     port: (plane.http[0] as AddressInfo).port,
     httpsPort: plane.https[0]?.port ?? 0,
     plane,
+    metrics,
     finished,
+    passed,
     async route(endpoints, more = {}) {
       const { host = HOST, hostRoute = {}, ...route } = more;
       const app = route.app ?? 'ns/app';
       await plane.apply({
         generation: ++generation,
         apps: [
-          [app, { app, name: host, endpoints, nodeFrontendsHttp: [], nodeFrontendsHttps: [], ...route }],
+          [
+            app,
+            {
+              app,
+              name: host,
+              endpoints,
+              nodeFrontendsHttp: [],
+              nodeFrontendsHttps: [],
+              passThrough: [],
+              ...route,
+            },
+          ],
         ],
         hosts: [[host, { app, kind: 'plain', viaNodeFrontend: false, ...hostRoute }]],
         certificates: [],
