@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { controlView } from './admin/control-view.ts';
 import { startAdmin } from './admin/start-admin.ts';
 import { loadPlatformCertificates } from './certificates/load-platform.ts';
+import { watchPlatformCertificates } from './certificates/platform-source.ts';
+import { startTicketSource } from './certificates/ticket-source.ts';
 import { checkFiles } from './config/check-files.ts';
 import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
@@ -86,6 +88,10 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
       recordConnection: accessLog.write,
     });
     running.push(() => plane.drain(config.drainTimeoutMs));
+    const tlsMeans = { config: config.tls, log: log.child('tls'), metrics };
+    const { tickets } = config.tls;
+    running.push(startTicketSource({ ...tlsMeans, config: tickets, publish: plane.setTicketSecrets }).stop);
+    running.push(watchPlatformCertificates({ ...tlsMeans, publish: plane.setPlatformCertificates }).stop);
     const keepAwake = startKeepAwake({ config: config.keepAwake, log: log.child('probes'), metrics });
     running.push(keepAwake.stop);
     // Filled as the listeners come up, because a port 0 is known only then; no event is judged before.

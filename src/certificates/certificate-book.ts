@@ -7,8 +7,10 @@ import type { Log, Metrics } from '../telemetry/types.ts';
 import { type ClientOffer, canVerify } from './client-ability.ts';
 import { createContexts } from './contexts.ts';
 import type { PlatformCertificate } from './load-platform.ts';
-import { byPreference, defaultsAmong } from './platform-order.ts';
+import { byPreference, defaultsAmong, successorOf } from './platform-order.ts';
+import { createPrewarm } from './prewarm.ts';
 import { type CertificateSource, createSniIndex, type Match, normalise } from './sni-index.ts';
+import { createTicketKeys, type TicketSecret } from './ticket-keys.ts';
 import { tlsSettingsOf } from './tls-settings.ts';
 
 export interface ChosenContext {
@@ -37,9 +39,14 @@ export interface CertificateBook {
   contextFor(offer: ClientOffer): ChosenContext | null;
   /** Whether a handshake under either name would get one and the same certificate. Builds no context. */
   sameCertificate(one: string | null, other: string | null): boolean;
+  /** Puts the platform's certificates in the place of the former ones. Costs what is cached of those that are gone. */
+  setPlatform(certificates: readonly PlatformCertificate[]): void;
+  /** Keys of session tickets, newest first. */
+  setTicketSecrets(secrets: readonly TicketSecret[]): void;
   list(): readonly ListedCertificate[];
   /** Number of aliases with a certificate. */
   size(): number;
+  stop(): void;
 }
 
 export interface CertificateBookOptions {
@@ -54,8 +61,8 @@ export interface CertificateBookOptions {
    * the good ones out of the cache. Default: every name is served.
    */
   readonly isServed?: (host: string) => boolean;
-  /** Shared by the threads of one process, so that they resume each other's sessions. Default: random. */
-  readonly ticketSecret?: Buffer;
+  /** Newest first; threads and instances that share them resume each other's sessions. Default: a random one. */
+  readonly ticketSecrets?: readonly TicketSecret[];
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -63,20 +70,22 @@ export interface CertificateBookOptions {
 export function createCertificateBook(options: CertificateBookOptions): CertificateBook {
   const {
     config,
-    platform,
     log,
     metrics,
     isServed = () => true,
-    ticketSecret = randomBytes(32),
+    ticketSecrets = [randomBytes(32)],
     now = Date.now,
   } = options;
-  const index = createSniIndex<PublishedCertificate>(
-    byPreference(platform).flatMap((certificate) =>
-      certificate.facts.names.map((name) => [name, certificate] as const),
-    ),
-    defaultsAmong(platform),
-  );
-  const contexts = createContexts({ settings: tlsSettingsOf(config), ticketSecret, log });
+  let platform = options.platform;
+  const index = createSniIndex<PublishedCertificate>(entriesOf(platform), defaultsAmong(platform));
+  const ticketKeys = createTicketKeys(ticketSecrets);
+  const contexts = createContexts({ settings: tlsSettingsOf(config), ticketKeys, log });
+  const prewarm = createPrewarm();
+  /** Unless it was replaced once more by then. */
+  const warm = (name: string, certificate: PublishedCertificate): void =>
+    prewarm.add(() => {
+      index.find(name, ({ entry }) => (entry.id === certificate.id ? contexts.get(name, entry) : null));
+    });
   reportTo(metrics, index, contexts);
   const idFor = (serverName: string | null): string | null =>
     index.find(serverName, ({ entry }) => (isServedNow(entry, now) ? entry.id : null));
@@ -89,10 +98,27 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
         if (former === null || former.id === certificate?.id) continue;
         // At once, although a context of another certificate is never handed out: the former key has no business in memory.
         const name = normalise(host);
-        if (name.startsWith('*.')) contexts.forgetCertificate(former.id);
-        else contexts.forget(name, former.id);
+        const isWildcard = name.startsWith('*.');
+        const inUse = isWildcard
+          ? contexts.forgetCertificate(former.id)
+          : contexts.forget(name, former.id)
+            ? [name]
+            : [];
+        if (certificate !== null) for (const used of inUse) warm(used, certificate);
       }
     },
+    setPlatform(certificates) {
+      const kept = new Set(certificates.map(({ id }) => id));
+      const gone = platform.filter(({ id }) => !kept.has(id));
+      platform = certificates;
+      index.setPlatform(entriesOf(platform), defaultsAmong(platform));
+      for (const former of gone) {
+        const inUse = contexts.forgetCertificate(former.id);
+        const successor = successorOf(former, platform);
+        if (successor !== undefined) for (const name of inUse) warm(name, successor);
+      }
+    },
+    setTicketSecrets: ticketKeys.replace,
     contextFor(offer) {
       const host = offer.serverName === null ? null : normalise(offer.serverName);
       const refused = host === null ? config.withoutName === 'refuse' : config.unknownName === 'refuse';
@@ -120,7 +146,14 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
       return listed;
     },
     size: () => index.size,
+    stop: prewarm.stop,
   };
+}
+
+function entriesOf(platform: readonly PlatformCertificate[]): [string, PublishedCertificate][] {
+  return byPreference(platform).flatMap((certificate) =>
+    certificate.facts.names.map((name): [string, PublishedCertificate] => [name, certificate]),
+  );
 }
 
 /** Looked at for each handshake, so that a certificate's end needs no event. The clock is asked only where the policy makes it matter. */

@@ -1,37 +1,37 @@
 /**
- * Secure contexts, made on demand and kept in a bounded cache (making one costs about 2 ms and 25 KiB).
+ * Secure contexts, made on demand and kept in a bounded cache (making one costs 0.5 to 2 ms, by the version of OpenSSL, and up to 25 KiB).
  *
- * Each name has a context of its own, and with it ticket keys of its own: a session ticket opens only under the name and the
- * certificate that it was given for (the class of CVE-2025-23419). The keys are derived from one secret and (name, certificate id)
- * rather than drawn at random: so an evicted context that is made again still resumes its sessions, nothing has to be remembered for it, and
- * worker threads that share the secret resume each other's sessions. A new certificate has a new id, hence new keys.
+ * Each (name, certificate) has a context of its own, and with it ticket keys of its own: a session resumes only under the name and
+ * the certificate that it was made with. Sessions are kept by clients alone, as tickets: there is no cache of session ids to share or to clear.
  */
-import { createHash, hkdfSync } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import type { PublishedCertificate } from '../table/routing-table.ts';
 import type { Log } from '../telemetry/types.ts';
-import { SECURE_OPTIONS, type TlsSettings } from './tls-settings.ts';
+import type { TicketKeys } from './ticket-keys.ts';
+import { secureOptionsOf, type TlsSettings } from './tls-settings.ts';
 
 export interface Contexts {
   /** The context of `name` for this certificate, or null where OpenSSL will not have it (logged once). */
   get(name: string, certificate: PublishedCertificate): SecureContext | null;
-  /** Drops the context of one name for one certificate. */
-  forget(name: string, certificateId: string): void;
-  /** Drops every context that was made of a certificate. Looks at all that are cached. */
-  forgetCertificate(id: string): void;
+  /** Drops the context of one name for one certificate. True where there was one. */
+  forget(name: string, certificateId: string): boolean;
+  /** Drops every context that was made of a certificate, and returns their names, the last used first. Looks at all that are cached. */
+  forgetCertificate(id: string): string[];
+  /** Whether a context made of this certificate is in the cache. Looks at all that are cached. */
+  holds(id: string): boolean;
   readonly size: number;
   readonly built: number;
   readonly failed: number;
 }
 
-/** `ticketSecret`: at least 32 random bytes; whoever has it can read recorded sessions, so it is never logged or written. */
 export function createContexts(options: {
   readonly settings: TlsSettings;
-  readonly ticketSecret: Buffer;
+  readonly ticketKeys: TicketKeys;
   readonly log: Log;
 }): Contexts {
-  const { settings, ticketSecret, log } = options;
+  const { settings, ticketKeys, log } = options;
   const cache = new LRUCache<string, SecureContext>({ max: settings.maxCachedContexts });
   // Ids, not names: a name whose own certificate is of no use has the wildcard's context in the cache.
   const unservable = new LRUCache<string, true>({ max: settings.maxCachedContexts });
@@ -39,6 +39,7 @@ export function createContexts(options: {
   let failed = 0;
 
   function build(name: string, certificate: PublishedCertificate): SecureContext | null {
+    const identity = `${name}\0${certificate.id}`;
     try {
       const context = createSecureContext({
         cert: certificate.chainPem,
@@ -48,9 +49,12 @@ export function createContexts(options: {
         minVersion: settings.minVersion,
         ciphers: settings.ciphers,
         honorCipherOrder: true,
-        secureOptions: SECURE_OPTIONS,
-        ...bindingOf(ticketSecret, name, certificate.id),
+        secureOptions: secureOptionsOf(settings),
+        sessionTimeout: settings.sessionSeconds,
+        // At most 32 characters. OpenSSL compares it with the ticket's: a second lock behind the keys.
+        sessionIdContext: createHash('sha256').update(identity).digest('hex').slice(0, 32),
       });
+      if (settings.tickets) ticketKeys.attach(context, identity);
       built += 1;
       return context;
     } catch (error) {
@@ -73,11 +77,17 @@ export function createContexts(options: {
       if (context !== null) cache.set(key, context);
       return context;
     },
-    forget(name, certificateId) {
-      cache.delete(keyOf(name, certificateId));
-    },
+    forget: (name, certificateId) => cache.delete(keyOf(name, certificateId)),
     forgetCertificate(id) {
-      for (const key of cache.keys()) if (key.startsWith(id)) cache.delete(key);
+      const prefix = keyOf('', id);
+      const keys = [...cache.keys()].filter((key) => key.startsWith(prefix));
+      for (const key of keys) cache.delete(key);
+      return keys.map((key) => key.slice(prefix.length));
+    },
+    holds(id) {
+      const prefix = keyOf('', id);
+      for (const key of cache.keys()) if (key.startsWith(prefix)) return true;
+      return false;
     },
     get size() {
       return cache.size;
@@ -91,20 +101,7 @@ export function createContexts(options: {
   };
 }
 
-/** One name may be served with several certificates, by what its clients can verify. The id, of fixed length, comes first. */
+/** One name may be served with several certificates, by what its clients can verify. The id, which holds no blank, comes first. */
 function keyOf(name: string, certificateId: string): string {
   return `${certificateId} ${name}`;
-}
-
-/** Ticket keys (48 bytes) and session id context (at most 32 characters), both of this name and certificate alone. */
-function bindingOf(
-  secret: Buffer,
-  name: string,
-  certificateId: string,
-): { ticketKeys: Buffer; sessionIdContext: string } {
-  const identity = `${name}\0${certificateId}`;
-  return {
-    ticketKeys: Buffer.from(hkdfSync('sha256', secret, '', `headgear tickets\0${identity}`, 48)),
-    sessionIdContext: createHash('sha256').update(identity).digest('hex').slice(0, 32),
-  };
 }

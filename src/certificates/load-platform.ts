@@ -1,9 +1,10 @@
-/** The platform's own certificates, from the files that the configuration names. Read once, at start. */
-import { readFileSync, statSync } from 'node:fs';
+/** The platform's own certificates, from the files that the configuration names. */
 import type { Config } from '../config/schema.ts';
 import { judgeCertificate } from '../pem/judge.ts';
 import type { CertificateFacts } from '../pem/types.ts';
 import type { PublishedCertificate } from '../table/routing-table.ts';
+import { readSmallFile } from './small-file.ts';
+import { loadTicketSecrets } from './ticket-source.ts';
 import { objectionToSettings, tlsSettingsOf } from './tls-settings.ts';
 
 /** Plain data, so that it can be handed to worker threads. */
@@ -28,9 +29,7 @@ export interface PlatformCertificates {
   readonly problems: readonly PlatformProblem[];
 }
 
-const MAX_FILE_BYTES = 256 * 1024;
-
-/** Reads and judges every platform certificate; all problems at once (`CERTIFICATES_...`, and `PEM_...` from the judge). Never throws. */
+/** Reads and judges every platform certificate, and looks at what else the section names; all problems at once (`CERTIFICATES_...`, and `PEM_...` from the judge). Never throws. */
 export function loadPlatformCertificates(
   config: Config['tls'],
   now: number = Date.now(),
@@ -41,17 +40,23 @@ export function loadPlatformCertificates(
   if (objection !== null) {
     problems.push({ path: 'tls.ciphers', code: 'CERTIFICATES_CIPHERS', reason: `OpenSSL says ${objection}` });
   }
+  const ticketSecrets = loadTicketSecrets(config.tickets);
+  if (ticketSecrets?.ok === false) {
+    const { code, reason } = ticketSecrets;
+    problems.push({ path: 'tls.tickets.keysFile', code, reason });
+  }
   for (const [index, files] of config.certificates.entries()) {
     const path = `tls.certificates.${index}`;
-    const read = (key: 'certFile' | 'keyFile' | 'passPhraseFile', file: string): string | null => {
-      const content = readSmallFile(file);
-      if (content.ok) return content.text;
-      problems.push({ path: `${path}.${key}`, code: content.code, reason: content.reason });
+    const textOf = (key: 'certFile' | 'keyFile' | 'passPhraseFile', file: string): string | null => {
+      const read = readSmallFile(file);
+      if (read.ok) return read.content.toString('utf8');
+      problems.push({ path: `${path}.${key}`, code: 'CERTIFICATES_FILE', reason: read.reason });
       return null;
     };
-    const certificatePem = read('certFile', files.certFile);
-    const privateKeyPem = read('keyFile', files.keyFile);
-    const passPhrase = files.passPhraseFile === undefined ? '' : read('passPhraseFile', files.passPhraseFile);
+    const certificatePem = textOf('certFile', files.certFile);
+    const privateKeyPem = textOf('keyFile', files.keyFile);
+    const passPhrase =
+      files.passPhraseFile === undefined ? '' : textOf('passPhraseFile', files.passPhraseFile);
     if (certificatePem === null || privateKeyPem === null || passPhrase === null) continue;
     // Editors end the file with a newline; no pass phrase does.
     const trimmed = passPhrase.replace(/\r?\n$/, '');
@@ -69,25 +74,4 @@ export function loadPlatformCertificates(
     });
   }
   return { certificates, problems };
-}
-
-type FileContent =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly code: string; readonly reason: string };
-
-function readSmallFile(file: string): FileContent {
-  try {
-    const stats = statSync(file);
-    // A named pipe would hold the start for ever.
-    if (!stats.isFile()) return unreadable(`${file} is not a file`);
-    if (stats.size > MAX_FILE_BYTES) return unreadable(`${file} is larger than ${MAX_FILE_BYTES} bytes`);
-    return { ok: true, text: readFileSync(file, 'utf8') };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    return unreadable(`${file} cannot be read (${code})`);
-  }
-}
-
-function unreadable(reason: string): FileContent {
-  return { ok: false, code: 'CERTIFICATES_FILE', reason };
 }

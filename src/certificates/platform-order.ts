@@ -25,3 +25,13 @@ export function defaultsAmong(certificates: readonly PlatformCertificate[]): Pla
   );
   return byPreference([first, ...alike]);
 }
+
+/** The certificate that stands where `former` stood: of the same kind of key, for the same first name. */
+export function successorOf(
+  { facts }: PlatformCertificate,
+  certificates: readonly PlatformCertificate[],
+): PlatformCertificate | undefined {
+  return certificates.find(
+    (one) => one.facts.keyType === facts.keyType && one.facts.names[0] === facts.names[0],
+  );
+}

@@ -1,6 +1,6 @@
 /**
  * Host name to certificates: those of the exact name, then of the wildcard one label up, then the defaults. Aliases' certificates come and go
- * with the table; the platform's are fixed. Of two that fit equally, the alias's is taken: it was uploaded for just that name, and whether
+ * with the table; the platform's only with its files. Of two that fit equally, the alias's is taken: it was uploaded for just that name, and whether
  * a tenant may hold the name at all is the table's decision, not this index's.
  */
 
@@ -14,6 +14,8 @@ export interface Match<Entry> {
 }
 
 export interface SniIndex<Entry> {
+  /** Puts other entries of the platform in the place of all former ones; as for `createSniIndex`. */
+  setPlatform(platform: PlatformEntries<Entry>, defaults: readonly Entry[]): void;
   /** Files an alias's entry under a host name or wildcard; null takes it away. Returns what was there before. */
   set(host: string, entry: Entry | null): Entry | null;
   /**
@@ -30,19 +32,16 @@ export interface SniIndex<Entry> {
   readonly size: number;
 }
 
+export type PlatformEntries<Entry> = readonly (readonly [string, Entry])[];
+
 /** `platform` holds (name, entry), the preferred one of a name first; `defaults` are for everything else, the preferred one first. */
 export function createSniIndex<Entry>(
-  platform: readonly (readonly [string, Entry])[],
+  platform: PlatformEntries<Entry>,
   defaults: readonly Entry[],
 ): SniIndex<Entry> {
   const aliases = new Map<string, Entry>();
-  const fixed = new Map<string, Entry[]>();
-  for (const [name, entry] of platform) {
-    const key = normalise(name);
-    const filed = fixed.get(key);
-    if (filed === undefined) fixed.set(key, [entry]);
-    else filed.push(entry);
-  }
+  let fixed = filed(platform);
+  let fallbacks = defaults;
 
   function find<Accepted>(
     serverName: string | null,
@@ -56,7 +55,7 @@ export function createSniIndex<Entry>(
       if (accepted === null && dot > 0 && name[0] !== '*')
         accepted = findUnder(`*${name.slice(dot)}`, accept);
     }
-    return accepted ?? firstAccepted(defaults, 'default', '', accept);
+    return accepted ?? firstAccepted(fallbacks, 'default', '', accept);
   }
 
   function findUnder<Accepted>(
@@ -71,6 +70,10 @@ export function createSniIndex<Entry>(
   }
 
   return {
+    setPlatform(entries, fallback) {
+      fixed = filed(entries);
+      fallbacks = fallback;
+    },
     set(host, entry) {
       const name = normalise(host);
       const former = aliases.get(name) ?? null;
@@ -84,6 +87,17 @@ export function createSniIndex<Entry>(
       return aliases.size;
     },
   };
+}
+
+function filed<Entry>(platform: PlatformEntries<Entry>): ReadonlyMap<string, readonly Entry[]> {
+  const byName = new Map<string, Entry[]>();
+  for (const [name, entry] of platform) {
+    const key = normalise(name);
+    const entries = byName.get(key);
+    if (entries === undefined) byName.set(key, [entry]);
+    else entries.push(entry);
+  }
+  return byName;
 }
 
 function firstAccepted<Entry, Accepted>(

@@ -25,11 +25,19 @@ export const DEFAULT_CIPHERS = [
  */
 export const SECURE_OPTIONS = constants.SSL_OP_NO_RENEGOTIATION;
 
+/** What OpenSSL is told besides versions and ciphers. */
+export function secureOptionsOf({ tickets }: TlsSettings): number {
+  return tickets ? SECURE_OPTIONS : SECURE_OPTIONS | constants.SSL_OP_NO_TICKET;
+}
+
 export interface TlsSettings {
   readonly minVersion: Config['tls']['minVersion'];
   readonly ciphers: string;
   /** Contexts kept; at most this many times 25 KiB. */
   readonly maxCachedContexts: number;
+  /** Whether sessions may resume, and how long after they were made. */
+  readonly tickets: boolean;
+  readonly sessionSeconds: number;
 }
 
 export function tlsSettingsOf(config: Config['tls']): TlsSettings {
@@ -37,6 +45,8 @@ export function tlsSettingsOf(config: Config['tls']): TlsSettings {
     minVersion: config.minVersion,
     ciphers: config.ciphers ?? DEFAULT_CIPHERS,
     maxCachedContexts: config.maxCachedContexts,
+    tickets: config.tickets.enabled,
+    sessionSeconds: Math.ceil(config.tickets.lifetimeMs / 1_000),
   };
 }
 

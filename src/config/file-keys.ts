@@ -28,6 +28,7 @@ export function namedFiles(config: Config): NamedFile[] {
     add(`tls.certificates[${n}].passPhraseFile`, certificate.passPhraseFile, 'secret');
   }
   add('upstream.tls.caFile', config.upstream.tls.caFile, 'read');
+  add('tls.tickets.keysFile', config.tls.tickets.keysFile, 'secret');
   add('bus.passcodeFile', config.bus?.passcodeFile, 'secret');
   for (const [n, { tls }] of (config.bus?.hosts ?? []).entries()) {
     add(`bus.hosts[${n}].tls.caFile`, tls?.caFile, 'read');
@@ -47,6 +48,7 @@ export function withFiles(config: Config, change: Change): Config {
     stateDir: change(config.stateDir),
     tls: {
       ...config.tls,
+      tickets: changed(config.tls.tickets, ['keysFile'], change),
       certificates: config.tls.certificates.map((certificate) =>
         changed(certificate, ['certFile', 'keyFile', 'passPhraseFile'], change),
       ),

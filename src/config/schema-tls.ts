@@ -12,6 +12,19 @@ const certificateFile = z.strictObject({
   default: z.boolean().default(false),
 });
 
+/** A day: browsers forget sessions sooner, and TLS 1.3 allows a week (RFC 8446 section 4.6.1). */
+const MAX_SESSION_MS = 86_400_000;
+
+const tickets = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** How long after its handshake a session may resume. */
+  lifetimeMs: ms.max(MAX_SESSION_MS).default(3_600_000),
+  /** Without a file: how often a new key of our own is made; former ones decrypt as long as tickets under them live. */
+  rotateMs: ms.min(1_000).max(MAX_SESSION_MS).default(3_600_000),
+  /** Keys that instances share; see `ticket-key-file.ts` for the format. Read again when it changes. */
+  keysFile: z.string().optional(),
+});
+
 export const tlsSection = z.strictObject({
   /**
    * Wildcard and other certificates of the platform itself. Several may stand for one name, RSA and ECDSA say: a client gets the first
@@ -27,6 +40,8 @@ export const tlsSection = z.strictObject({
   withoutName: z.enum(['default', 'refuse']).default('default'),
   /** A request for a host with another certificate than the name of its handshake: refuse with 421, or route by Host alone. */
   misdirected: z.enum(['refuse', 'route']).default('refuse'),
+  /** Session resumption. */
+  tickets: tickets.prefault({}),
   handshakeTimeoutMs: ms.default(10_000),
   maxCachedContexts: count.default(2_000),
 });

@@ -21,8 +21,8 @@ export interface TlsAcceptOptions {
   readonly passThrough?: (serverName: string) => ((socket: Socket, bytes: Buffer) => void) | null;
   /** From the first look at the socket to the end of the handshake, in all: a trickle of bytes does not prolong it. */
   readonly handshakeTimeoutMs: number;
-  /** In the server's order of preference; default http/1.1. */
-  readonly alpnProtocols?: readonly string[];
+  /** In the server's order of preference, as `alpnList` writes them; default http/1.1. */
+  readonly alpnProtocols?: Buffer;
 }
 
 /** What is known of a connection when TLS is up. */
@@ -46,7 +46,7 @@ export type OnSecure = (socket: TLSSocket, facts: SecureFacts) => void;
 /** `reason` is for people: ours, or OpenSSL's name of the fault; never the client's text. */
 export type OnTlsFailure = (code: TlsFailureCode, reason: string) => void;
 
-const HTTP_1_1: readonly string[] = ['http/1.1'];
+const HTTP_1_1 = alpnList(['http/1.1']);
 const ALERT_DECODE_ERROR = 50;
 const ALERT_UNRECOGNIZED_NAME = 112;
 
@@ -120,7 +120,7 @@ export function acceptTls(
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: chosen.context,
-      ALPNProtocols: [...(options.alpnProtocols ?? HTTP_1_1)],
+      ALPNProtocols: options.alpnProtocols ?? HTTP_1_1,
     });
     tlsSocket = secured;
     // Node tells a TLSSocket without a tls.Server of faults by this event alone, also after the handshake (a forged record, say).
@@ -197,6 +197,11 @@ export function acceptTls(
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') onHandshakeEnd();
     else fail('EDGE_TLS_HANDSHAKE', error.code ?? 'unknown');
   }
+}
+
+/** Protocols in the form of the wire (RFC 7301 section 3.1), so that it is made once and not for each connection. */
+export function alpnList(protocols: readonly string[]): Buffer {
+  return Buffer.concat(protocols.flatMap((protocol) => [Buffer.of(protocol.length), Buffer.from(protocol)]));
 }
 
 /** A fatal alert as a TLS record of its own (RFC 8446 section 6), for want of a TLS engine that would send it. */

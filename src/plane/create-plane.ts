@@ -7,6 +7,7 @@ import { createEjections } from '../balancer/ejection.ts';
 import { pickLeastLoaded } from '../balancer/pick.ts';
 import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
 import type { PlatformCertificate } from '../certificates/load-platform.ts';
+import type { TicketSecret } from '../certificates/ticket-keys.ts';
 import type { Config } from '../config/schema.ts';
 import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
@@ -14,7 +15,7 @@ import { type Listener, startListener } from '../edge/listener.ts';
 import { misdirectionBy } from '../edge/misdirection.ts';
 import { createPassThrough } from '../edge/pass-through.ts';
 import type { LiveConnection, Serving } from '../edge/serving.ts';
-import { acceptTls } from '../edge/tls-accept.ts';
+import { acceptTls, alpnList } from '../edge/tls-accept.ts';
 import { createRouter } from '../router/router.ts';
 import type { AppRoute, PublishedEndpoint, TableChanges } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
@@ -27,6 +28,8 @@ import { createUpstreamTls } from '../upstream/tls-policy.ts';
 export interface PlaneOptions {
   readonly config: Config;
   readonly platformCertificates: readonly PlatformCertificate[];
+  /** Keys of session tickets, newest first; default: a random one. */
+  readonly ticketSecrets?: readonly TicketSecret[];
   readonly log: Log;
   readonly metrics: Metrics;
   record(context: RequestContext, durationUs: number): void;
@@ -55,6 +58,8 @@ export interface Plane {
   apply(changes: TableChanges): Promise<number>;
   status(): PlaneStatus;
   certificates(): readonly ListedCertificate[];
+  setPlatformCertificates(certificates: readonly PlatformCertificate[]): void;
+  setTicketSecrets(secrets: readonly TicketSecret[]): void;
   /** Stops accepting, lets open requests finish up to `timeoutMs`, then ends what is left. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -72,6 +77,7 @@ export function createPlane(options: PlaneOptions): Plane {
     log,
     metrics,
     isServed: (host) => router.route(host) !== null,
+    ...(options.ticketSecrets === undefined ? {} : { ticketSecrets: options.ticketSecrets }),
   });
   const listeners: Listener[] = [];
   const bound = { http: [] as net.AddressInfo[], https: [] as net.AddressInfo[] };
@@ -123,7 +129,7 @@ export function createPlane(options: PlaneOptions): Plane {
   const tlsOptions = {
     contextFor: certificates.contextFor,
     handshakeTimeoutMs: config.tls.handshakeTimeoutMs,
-    alpnProtocols: handler.alpnProtocols,
+    alpnProtocols: alpnList(handler.alpnProtocols),
   };
   const onHttps = (socket: net.Socket, facts: ConnectionFacts): void => {
     acceptTls(
@@ -185,6 +191,8 @@ export function createPlane(options: PlaneOptions): Plane {
       certificates: certificates.size(),
     }),
     certificates: certificates.list,
+    setPlatformCertificates: certificates.setPlatform,
+    setTicketSecrets: certificates.setTicketSecrets,
     async drain(timeoutMs) {
       draining = true;
       await Promise.race([
@@ -194,6 +202,7 @@ export function createPlane(options: PlaneOptions): Plane {
       for (const connection of connections) connection.destroy();
       stopSweep();
       handler.stop();
+      certificates.stop();
       pools.close();
     },
   };

@@ -5,15 +5,17 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { type CertificateBook, createCertificateBook } from '../../src/certificates/certificate-book.ts';
 import type { PlatformCertificate } from '../../src/certificates/load-platform.ts';
+import type { TicketSecret } from '../../src/certificates/ticket-keys.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { acceptTls, type SecureFacts, type TlsAcceptOptions } from '../../src/edge/tls-accept.ts';
 import { platformCertificate, publishedCertificate, testCa } from './certificates.ts';
-import { memoryLog, memoryMetrics } from './memory-telemetry.ts';
+import { type MemoryMetrics, memoryLog, memoryMetrics } from './memory-telemetry.ts';
 import { requirePart } from './parts.ts';
 
 export interface TlsEdge {
   readonly port: number;
   readonly book: CertificateBook;
+  readonly metrics: MemoryMetrics;
   /** What onSecure and onFailure were told, in order. */
   readonly secured: SecureFacts[];
   readonly failures: string[];
@@ -37,6 +39,7 @@ export async function startTlsEdge(
     tls?: object;
     platform?: readonly PlatformCertificate[];
     isServed?: (host: string) => boolean;
+    ticketSecrets?: readonly TicketSecret[];
     allowHalfOpen?: boolean;
   } = {},
 ): Promise<TlsEdge> {
@@ -45,12 +48,14 @@ export async function startTlsEdge(
     listeners: {},
     tls: options.tls ?? {},
   }).tls;
+  const metrics = memoryMetrics();
   const book = createCertificateBook({
     config,
     platform: options.platform ?? [platformCertificate(publishedCertificate(['*.apps.example.test']))],
     ...(options.isServed === undefined ? {} : { isServed: options.isServed }),
+    ...(options.ticketSecrets === undefined ? {} : { ticketSecrets: options.ticketSecrets }),
     log: memoryLog(),
-    metrics: memoryMetrics(),
+    metrics,
   });
   const secured: SecureFacts[] = [];
   const failures: string[] = [];
@@ -78,7 +83,7 @@ export async function startTlsEdge(
   servers.add(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { port: (server.address() as net.AddressInfo).port, book, secured, failures, open };
+  return { port: (server.address() as net.AddressInfo).port, book, metrics, secured, failures, open };
 }
 
 export interface Visit {
