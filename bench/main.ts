@@ -18,6 +18,7 @@ const NAMED: Readonly<Record<string, NamedBench>> = {
     summary: 'more than a million fuzzed cases for the parsers',
     load: () => import('./fuzz-nightly.ts'),
   },
+  'head-read': { summary: 'cost of reading a head', load: () => import('./head-read.ts') },
   'spi-read': { summary: 'event bodies read a second', load: () => import('./spi-read.ts') },
   'store-commit': { summary: 'synced commits a second, recovery', load: () => import('./store-commit.ts') },
   'table-update': { summary: 'cost of one change by table size', load: () => import('./table-update.ts') },

@@ -36,6 +36,6 @@ export function trustFrom(http: Config['http']): Trust {
 export function forwardingOf(
   { peerAddress, scheme, port }: ConnectionFacts,
   trust: Trust,
-): (head: RequestHead, startedAtUs: number) => Forwarding {
+): (head: RequestHead, startedAt: string) => Forwarding {
   return createForwarding({ peerAddress, scheme, port, trusted: trust(peerAddress) }, trust);
 }

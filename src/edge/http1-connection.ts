@@ -5,8 +5,9 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Forwarding } from '../http/forwarding.ts';
-import { type HeadError, isHeadError, type RequestHead, readRequestHead } from '../http/request-head.ts';
+import { type HeadError, isHeadError, type RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { epochDigits } from '../telemetry/epoch-text.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
@@ -16,16 +17,11 @@ import { type ConnectionFacts, forwardingOf } from './connection-facts.ts';
 import { Http1Answer } from './http1-answer.ts';
 import { Http1Input } from './http1-input.ts';
 import { Http1Clock, type Http1Phase } from './http1-timeouts.ts';
+import { readInto } from './read-into.ts';
 import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf, type LiveConnection, type Serving } from './serving.ts';
-import {
-  describeRequest,
-  exchangeMeans,
-  newContext,
-  routeRequest,
-  upstreamRequest,
-} from './start-request.ts';
+import { describeRequest, newContext, RequestMeans, routeRequest, upstreamRequest } from './start-request.ts';
 import { socketEnd, startTunnel, type Tunnel } from './tunnel.ts';
 
 const PIPELINE_LIMIT_BYTES = 65_536;
@@ -34,7 +30,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   readonly #socket: Socket;
   readonly #serving: Serving;
   readonly #facts: ConnectionFacts;
-  readonly #forwarding: (head: RequestHead, startedAtUs: number) => Forwarding;
+  readonly #forwarding: (head: RequestHead, startedAt: string) => Forwarding;
   readonly #answer = new Http1Answer();
   #phase: Http1Phase = 'head';
   readonly #input = new Http1Input();
@@ -57,7 +53,9 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#facts = facts;
     this.#forwarding = forwardingOf(facts, serving.trust);
     serving.connections.add(this);
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    // Also with shared reads: what lies in the socket already comes this way.
+    socket.on('data', (chunk: Buffer) => this.#onView(chunk));
+    readInto(socket, (view) => this.#onView(view));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
@@ -67,13 +65,15 @@ export class Http1Connection implements ResponseSink, LiveConnection {
 
   // --- from the client ---
 
-  #onData(chunk: Buffer): void {
+  /** A view that the next read overwrites: what is kept of it is copied. */
+  #onView(view: Buffer): void {
     this.#clock.lastActivity = performance.now();
     if (this.#phase === 'tunnel') {
-      this.#tunnel?.fromClient(chunk);
+      this.#tunnel?.fromClient(Buffer.from(view));
     } else if (this.#phase !== 'lingering' && this.#phase !== 'closed') {
-      this.#input.push(chunk);
+      this.#input.push(view);
       this.#advance();
+      this.#input.own();
     }
   }
 
@@ -102,9 +102,8 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       return false;
     }
     if (!this.#input.inHead) this.#clock.startedAt = this.#clock.lastActivity;
-    const text = this.#input.takeHead(this.#serving.http);
-    if (text === null) return false;
-    const head = typeof text === 'string' ? readRequestHead(text, this.#serving.http) : text;
+    const head = this.#input.takeHead(this.#serving.http);
+    if (head === null) return false;
     if (isHeadError(head)) {
       this.#refuse(head);
       return false;
@@ -133,11 +132,11 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       this.#refuse(destination);
       return;
     }
-    const forwarding = this.#forwarding(head, context.startedAtUs);
+    const forwarding = this.#forwarding(head, epochDigits(context.startedAtUs));
     context.clientAddress = forwarding.clientAddress;
     const request = upstreamRequest(head, forwarding, context.host);
     const endpoints = endpointsOf(destination, this.#facts.scheme, request.asksUpgrade);
-    this.#exchange = new Exchange(request, exchangeMeans(serving, endpoints, context), this);
+    this.#exchange = new Exchange(request, new RequestMeans(serving, endpoints, context), this);
     this.#exchange.start();
     this.flush();
   }
@@ -159,7 +158,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     }
     this.#input.drop(taken);
     if (this.#context !== null) for (const slice of slices) this.#context.bytesIn += slice.length;
-    exchange.write(slices);
+    exchange.write(slices.map((slice) => Buffer.from(slice)));
     if (body.whole) {
       this.#phase = 'waiting';
       exchange.finish(body.trailer);
@@ -170,9 +169,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   #onEnd(): void {
     this.#clientEnded = true;
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
-    // What came before the end may lie here still, waiting for a connection to the gear.
-    else if (this.#phase === 'body') this.#advance();
-    // A half-closed client still gets the answers it waits for.
+    // What came before the end may lie here still, waiting for a connection to the gear; a half-closed client still gets its answers.
     else this.#advance();
   }
 
@@ -261,7 +258,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     });
     this.#tunnel = tunnel;
     this.#resume();
-    if (this.#input.length > 0) tunnel.fromClient(this.#input.takeAll());
+    if (this.#input.length > 0) tunnel.fromClient(Buffer.from(this.#input.takeAll()));
     if (this.#clientEnded) tunnel.clientEnded();
   }
 
@@ -326,7 +323,6 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#exchange = null;
     this.#body = null;
     this.#record();
-    this.#clock.lastActivity = performance.now();
     if (!this.#answer.keepAlive || bodyOpen || this.#draining) {
       this.#linger();
       return;
@@ -359,8 +355,10 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#serving.record(context, this.#elapsedUs());
   }
 
+  /** Something moved just now. */
   #elapsedUs(): number {
-    return Math.round((performance.now() - this.#clock.startedAt) * 1_000);
+    this.#clock.lastActivity = performance.now();
+    return Math.round((this.#clock.lastActivity - this.#clock.startedAt) * 1_000);
   }
 
   // --- LiveConnection ---

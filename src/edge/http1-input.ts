@@ -1,6 +1,14 @@
 /** What a client sent and nobody took yet; finds where a request head ends without looking at any byte twice. */
+
+import { requestWalk } from '../http/fields.ts';
 import { GatheredBytes } from '../http/gathered-bytes.ts';
-import type { HeadError, HeadLimits } from '../http/request-head.ts';
+import {
+  type HeadError,
+  type HeadLimits,
+  type RequestHead,
+  readRequestHead,
+  scanRequestHead,
+} from '../http/request-head.ts';
 
 /** Empty lines before a request, in bytes: some old clients send one (RFC 9112 2.2), an endless row of them only holds a connection. */
 const MAX_BLANK_BYTES = 16;
@@ -31,6 +39,11 @@ export class Http1Input {
     this.#gathered.push(chunk);
   }
 
+  /** Copies what is left of a pushed view that is about to be overwritten. */
+  own(): void {
+    this.#gathered.own();
+  }
+
   /** Removes the first `count` bytes. */
   drop(count: number): void {
     this.#gathered.drop(count);
@@ -44,8 +57,23 @@ export class Http1Input {
     return all;
   }
 
-  /** The next head as latin1 text up to its last field's CRLF; null while it is not whole. Empty lines before it are passed over. */
-  takeHead(limits: HeadLimits & { readonly maxHeadBytes: number }): string | HeadError | null {
+  /** The next head, or why it is refused; null while it is not whole. Empty lines before it are passed over. */
+  takeHead(limits: HeadLimits & { readonly maxHeadBytes: number }): RequestHead | HeadError | null {
+    if (this.#searched === 0) {
+      const head = scanRequestHead(this.#gathered.bytes, limits);
+      // The limit counts up to the last field's CR, as below.
+      if (head !== null && requestWalk.end - 2 <= limits.maxHeadBytes) {
+        this.drop(requestWalk.end + 2);
+        this.#blank = 0;
+        return head;
+      }
+    }
+    const text = this.takeHeadText(limits);
+    return typeof text === 'string' ? readRequestHead(text, limits) : text;
+  }
+
+  /** The same, the head as latin1 text up to its last field's CRLF. */
+  takeHeadText(limits: HeadLimits & { readonly maxHeadBytes: number }): string | HeadError | null {
     const { maxHeadBytes } = limits;
     if (this.#searched <= 1 && this.#passBlankLines()) {
       return { code: 'HTTP_BLANK_LINES', status: 400, reason: 'too many empty lines before the request' };

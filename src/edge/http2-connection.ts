@@ -35,7 +35,7 @@ export interface Http2Means {
 export class Http2Connection implements LiveConnection, Http2Owner {
   readonly serving: Serving;
   readonly facts: ConnectionFacts;
-  readonly forwarding: (head: RequestHead, startedAtUs: number) => Forwarding;
+  readonly forwarding: (head: RequestHead, startedAt: string) => Forwarding;
   readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
   readonly #requests = new Set<SweptRequest>();

@@ -17,7 +17,7 @@ export interface Http2Owner {
   readonly failure: string;
   /** Bytes that may wait in one stream: the more streams, the fewer. */
   readonly waitingLimit: number;
-  forwarding(head: RequestHead, startedAtUs: number): Forwarding;
+  forwarding(head: RequestHead, startedAt: string): Forwarding;
   /** The stream is closed; `brokenOff`: by the client, before its answer was out. */
   onClosed(request: SweptRequest, brokenOff: boolean): void;
 }

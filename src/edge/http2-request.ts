@@ -6,6 +6,7 @@ import http2, { type ServerHttp2Stream } from 'node:http2';
 import { type Http2Head, http2Fields, readHttp2Head } from '../http/http2-head.ts';
 import { type HeadError, isHeadError, type RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { epochDigits } from '../telemetry/epoch-text.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
@@ -16,13 +17,7 @@ import type { Http2Owner } from './http2-owner.ts';
 import { asUpgrade, isConfirmed, tunnelEnd, webSocketKey } from './http2-websocket.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf } from './serving.ts';
-import {
-  describeRequest,
-  exchangeMeans,
-  newContext,
-  routeRequest,
-  upstreamRequest,
-} from './start-request.ts';
+import { describeRequest, newContext, RequestMeans, routeRequest, upstreamRequest } from './start-request.ts';
 import { startTunnel, type Tunnel } from './tunnel.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
@@ -97,14 +92,14 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
       this.#refuse(destination);
       return;
     }
-    const forwarding = this.#owner.forwarding(asked, context.startedAtUs);
+    const forwarding = this.#owner.forwarding(asked, epochDigits(context.startedAtUs));
     context.clientAddress = forwarding.clientAddress;
     const request = upstreamRequest(asked, forwarding, context.host);
     const endpoints = endpointsOf(destination, facts.scheme, request.asksUpgrade);
     if (this.#clientOpen && this.#webSocketKey === '') {
       this.#body = new Http2Body(this.#stream, this, asked.contentLength);
     }
-    this.#exchange = new Exchange(request, exchangeMeans(serving, endpoints, context), this);
+    this.#exchange = new Exchange(request, new RequestMeans(serving, endpoints, context), this);
     this.#exchange.start();
     this.flush();
   }

@@ -6,6 +6,8 @@ import type { Destination } from '../router/router.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { ExchangeMeans, ExchangeRequest } from '../upstream/exchange.ts';
+import type { UpstreamFailure } from '../upstream/failure.ts';
+import type { Pools } from '../upstream/pools.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { EdgeFailureCode } from './respond.ts';
 import { epochMicroseconds, type Serving } from './serving.ts';
@@ -104,21 +106,37 @@ export function upstreamRequest(head: RequestHead, forwarding: Forwarding, host:
   };
 }
 
-/** What a request's exchange needs: its endpoints, and a context that remembers the attempts. */
-export function exchangeMeans(
-  serving: Serving,
-  endpoints: readonly PublishedEndpoint[],
-  context: RequestContext,
-): ExchangeMeans {
-  return {
-    pools: serving.pools,
-    maxAttempts: serving.maxAttempts,
-    pick: (tried) => serving.pick(endpoints, tried),
-    onAttempt: (endpoint) => {
-      context.attempts++;
-      context.endpoint = `${endpoint.address}:${endpoint.port}`;
-      context.gearId = endpoint.gearId;
-    },
-    onOutcome: serving.observe,
-  };
+/** What a request's exchange needs: its endpoints, and a context that remembers the attempts. A class: closures cost one more object each. */
+export class RequestMeans implements ExchangeMeans {
+  readonly #serving: Serving;
+  readonly #endpoints: readonly PublishedEndpoint[];
+  readonly #context: RequestContext;
+
+  constructor(serving: Serving, endpoints: readonly PublishedEndpoint[], context: RequestContext) {
+    this.#serving = serving;
+    this.#endpoints = endpoints;
+    this.#context = context;
+  }
+
+  get pools(): Pools {
+    return this.#serving.pools;
+  }
+
+  get maxAttempts(): number {
+    return this.#serving.maxAttempts;
+  }
+
+  pick(tried: readonly PublishedEndpoint[]): PublishedEndpoint | null {
+    return this.#serving.pick(this.#endpoints, tried);
+  }
+
+  onAttempt(endpoint: PublishedEndpoint, label: string): void {
+    this.#context.attempts++;
+    this.#context.endpoint = label;
+    this.#context.gearId = endpoint.gearId;
+  }
+
+  onOutcome(endpoint: PublishedEndpoint, failure: UpstreamFailure | null): void {
+    this.#serving.observe(endpoint, failure);
+  }
 }

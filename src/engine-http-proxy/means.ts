@@ -18,7 +18,7 @@ export interface HeadFinder {
   drop(count: number): void;
   takeAll(): Buffer;
   /** Latin1 text up to the last field's CRLF; null while the head is not whole. */
-  takeHead(limits: Config['http']): string | HeadError | null;
+  takeHeadText(limits: Config['http']): string | HeadError | null;
 }
 
 /** What cuts a body out of a client's bytes. */

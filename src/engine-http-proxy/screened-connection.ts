@@ -165,7 +165,7 @@ export class ScreenedConnection extends Duplex {
       return false;
     }
     if (!this.#input.inHead) this.#clock.startedAt = this.#clock.lastActivity;
-    const text = this.#input.takeHead(this.#means.http);
+    const text = this.#input.takeHeadText(this.#means.http);
     if (text === null) return false;
     const head = typeof text === 'string' ? readRequestHead(text, this.#means.http) : text;
     if (isHeadError(head)) {

@@ -11,6 +11,7 @@ import { createForwarding } from '../http/forwarding.ts';
 import { isHeadError, type RequestHead, readRequestHead } from '../http/request-head.ts';
 import { readResponseHead } from '../http/response-head.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
+import { epochDigits } from '../telemetry/epoch-text.ts';
 import { mayRetry, type UpstreamFailure, type UpstreamFailureCode } from '../upstream/failure.ts';
 import { type Attempt, type AttemptRequest, startAttempt } from './attempt.ts';
 import type { EndpointAgents } from './endpoint-agents.ts';
@@ -278,7 +279,7 @@ export function serveRequest<Code extends string>(
   }
   const { peerAddress, scheme, port } = facts;
   const downstream = { peerAddress, scheme, port, trusted: means.trust(peerAddress) };
-  const forwarding = createForwarding(downstream, means.trust)(head, context.startedAtUs);
+  const forwarding = createForwarding(downstream, means.trust)(head, epochDigits(context.startedAtUs));
   context.clientAddress = forwarding.clientAddress;
   const request = means.upstreamRequest(head, forwarding, context.host);
   endpoints = means.endpointsOf(destination, scheme, request.asksUpgrade);

@@ -1,4 +1,5 @@
 /** What a proxy does with fields that it knows by name; every other field passes byte for byte. */
+import { FieldWalk, NameTable } from './field-walk.ts';
 
 /**
  * - `host`, `length`, `coding`, `connection`, `expect`, `upgrade`: read, see request-head.ts and response-head.ts
@@ -46,6 +47,12 @@ export const REQUEST_FIELDS: ReadonlyMap<string, FieldRule> = new Map<string, Fi
   ['referer', 'seen'],
 ]);
 
+/** X-Forwarded-Anything is ours to say, also what we do not set ourselves (X-Forwarded-SSL-Client-Cert, X-Forwarded-Server). */
+export const FORWARDED_PREFIX = 'x-forwarded-';
+
+/** Walks over the fields of one request head after another. */
+export const requestWalk = new FieldWalk(new NameTable(REQUEST_FIELDS, FORWARDED_PREFIX));
+
 export const RESPONSE_FIELDS: ReadonlyMap<string, FieldRule> = new Map<string, FieldRule>([
   ['content-length', 'length'],
   ['transfer-encoding', 'coding'],
@@ -59,8 +66,8 @@ export const RESPONSE_FIELDS: ReadonlyMap<string, FieldRule> = new Map<string, F
   ['headgear-failure', 'never'],
 ]);
 
-/** X-Forwarded-Anything is ours to say, also what we do not set ourselves (X-Forwarded-SSL-Client-Cert, X-Forwarded-Server). */
-export const FORWARDED_PREFIX = 'x-forwarded-';
+/** Walks over the fields of one response head after another. */
+export const responseWalk = new FieldWalk(new NameTable(RESPONSE_FIELDS, ''));
 
 /**
  * Fields that a `Connection` header cannot make us drop (RFC 9110 7.6.1: options must not name end-to-end fields): a client could

@@ -22,29 +22,29 @@ export interface Forwarding {
 }
 
 /**
- * Returns the function that writes the fields for each request of a connection. `startedAtUs`: epoch microseconds. The part that
+ * Returns the function that writes the fields for each request of a connection. `startedAt`: epoch microseconds in digits. The part that
  * is the same for all requests is made once.
  */
 export function createForwarding(
   downstream: Downstream,
   trust: Trust,
-): (head: RequestHead, startedAtUs: number) => Forwarding {
+): (head: RequestHead, startedAt: string) => Forwarding {
   const { peerAddress, scheme, port } = downstream;
   const fixed =
     `X-Forwarded-For: ${peerAddress}\r\nX-Client-IP: ${peerAddress}\r\n` +
     `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\nX-Forwarded-Host: `;
   const element = forwardedElement(peerAddress, scheme);
-  const plain = (head: RequestHead, startedAtUs: number): Forwarding => ({
+  const plain = (head: RequestHead, startedAt: string): Forwarding => ({
     clientAddress: peerAddress,
-    lines: `${fixed}${head.host}\r\nX-Request-Start: t=${startedAtUs}\r\nForwarded: ${element};host="${head.host}"\r\n`,
+    lines: `${fixed}${head.host}\r\nX-Request-Start: t=${startedAt}\r\nForwarded: ${element};host="${head.host}"\r\n`,
   });
   if (!downstream.trusted) return plain;
-  return (head, startedAtUs) =>
-    head.forwarding.length === 0 ? plain(head, startedAtUs) : believed(head, startedAtUs, downstream, trust);
+  return (head, startedAt) =>
+    head.forwarding.length === 0 ? plain(head, startedAt) : believed(head, startedAt, downstream, trust);
 }
 
 /** Fields of a request that came through a trusted proxy: its word stands, our hop is appended. */
-function believed(head: RequestHead, startedAtUs: number, downstream: Downstream, trust: Trust): Forwarding {
+function believed(head: RequestHead, startedAt: string, downstream: Downstream, trust: Trust): Forwarding {
   const sent = new Map<string, string>();
   for (const [name, value] of head.forwarding) {
     const before = sent.get(name);
@@ -55,7 +55,7 @@ function believed(head: RequestHead, startedAtUs: number, downstream: Downstream
   const proto = sent.get('x-forwarded-proto')?.toLowerCase();
   const scheme = proto === 'http' || proto === 'https' ? proto : downstream.scheme;
   const port = /^[0-9]{1,5}$/.exec(sent.get('x-forwarded-port') ?? '')?.[0] ?? portOf(downstream, scheme);
-  const start = sent.get('x-request-start') ?? `t=${startedAtUs}`;
+  const start = sent.get('x-request-start') ?? `t=${startedAt}`;
   const element = `${forwardedElement(downstream.peerAddress, downstream.scheme)};host="${head.host}"`;
   const forwarded = sent.get('forwarded');
   let lines =

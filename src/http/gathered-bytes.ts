@@ -11,7 +11,7 @@ const PINNED_BYTES = 16_384;
  */
 export class GatheredBytes {
   #bytes: Buffer = NOTHING;
-  /** Holds `#bytes` and has room behind it; null while `#bytes` is somebody's piece. */
+  /** Holds `#bytes` and may have room behind it; null while `#bytes` is somebody's piece. */
   #store: Buffer | null = null;
   #end = 0;
 
@@ -22,6 +22,15 @@ export class GatheredBytes {
   /** A view of everything. What was read from it stays valid: room is only ever used up, never used again. */
   get bytes(): Buffer {
     return this.#bytes;
+  }
+
+  /** Copies what is left of a piece that was kept as it was: its sender may use it again. */
+  own(): void {
+    if (this.#bytes.length === 0 || this.#store !== null) return;
+    this.#store = Buffer.allocUnsafeSlow(Math.max(MIN_STORE_BYTES, this.#bytes.length));
+    this.#store.set(this.#bytes);
+    this.#end = this.#bytes.length;
+    this.#bytes = this.#store.subarray(0, this.#end);
   }
 
   /** Appends a piece; the first one is kept as it is, without a copy. */

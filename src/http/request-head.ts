@@ -3,7 +3,8 @@
  * whoever sits behind us might guess differently, and that is request smuggling.
  */
 import { hasIllegalBytes, isToken } from './characters.ts';
-import { type FieldRule, NOT_CONNECTION_OPTIONS, requestFieldRule } from './fields.ts';
+import { LOOK_CLOSER, type WalkEnd } from './field-walk.ts';
+import { NOT_CONNECTION_OPTIONS, requestFieldRule, requestWalk } from './fields.ts';
 
 export interface HeadLimits {
   readonly maxTargetBytes: number;
@@ -43,14 +44,39 @@ export interface RequestHead {
 }
 
 const LENGTH_DIGITS_LIMIT = 16;
+const VERSION_CHARS = 8;
+const BLANK = 0x20;
+const CR = 0x0d;
+const LF = 0x0a;
 
 function refuse(code: string, reason: string, status: HeadError['status'] = 400): HeadError {
   return { code, status, reason };
 }
 
+/**
+ * Reads the head that `bytes` begin with, in the fast way: null where it is not whole or anything is wrong with it, which
+ * `readRequestHead` then says. `requestWalk.end` is where its empty line begins.
+ */
+export function scanRequestHead(bytes: Buffer, limits: HeadLimits): RequestHead | null {
+  const lineEnd = bytes.indexOf(CR);
+  if (lineEnd < 0 || requestWalk.walk(bytes, lineEnd + 2, limits.maxHeaders, false) !== 'whole') return null;
+  const text = bytes.toString('latin1', 0, requestWalk.end);
+  const head = read({ bytes, text, lineEnd, limits, walked: 'whole' }, null);
+  return isHeadError(head) ? null : head;
+}
+
 /** Reads a head: latin1 text from the method to the last field's CRLF, without the empty line. */
 export function readRequestHead(text: string, limits: HeadLimits): RequestHead | HeadError {
-  return read(text, limits, null);
+  const bytes = Buffer.from(`${text}\r\n`, 'latin1');
+  const lineEnd = bytes.indexOf(CR);
+  const end = requestWalk.walk(bytes, lineEnd + 2, limits.maxHeaders, false);
+  // An empty line before the text ends: what follows it is no field.
+  const walked = end === 'whole' && requestWalk.end < text.length ? 'bad' : end;
+  const head = read({ bytes, text, lineEnd, limits, walked }, null);
+  // An illegal byte stops the walk as something else, or behind something else: it is what is said of the head all the same.
+  return isHeadError(head) && hasIllegalBytes(text)
+    ? refuse('HTTP_ILLEGAL_BYTE', 'control character, bare CR or bare LF in the head')
+    : head;
 }
 
 /** Tells the two results apart. */
@@ -58,29 +84,33 @@ export function isHeadError<T extends object>(result: T | HeadError): result is 
   return 'code' in result;
 }
 
-function read(
-  text: string,
-  limits: HeadLimits,
-  dropped: ReadonlySet<string> | null,
-): RequestHead | HeadError {
-  if (hasIllegalBytes(text))
-    return refuse('HTTP_ILLEGAL_BYTE', 'control character, bare CR or bare LF in the head');
-  const lineEnd = text.indexOf('\r\n');
-  const methodEnd = text.indexOf(' ');
-  const targetEnd = text.indexOf(' ', methodEnd + 1);
-  if (methodEnd < 1 || targetEnd < 0 || targetEnd > lineEnd || !isToken(text, 0, methodEnd)) {
+/** A head that was walked over: what `requestWalk` noted is of it. */
+interface Walked {
+  readonly bytes: Buffer;
+  readonly text: string;
+  readonly lineEnd: number;
+  readonly limits: HeadLimits;
+  readonly walked: WalkEnd;
+}
+
+function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead | HeadError {
+  const { text, lineEnd, limits } = walked;
+  const method = methodOf(text);
+  const targetEnd = text.indexOf(' ', method.length + 1);
+  if (method === '' || targetEnd < 0 || targetEnd > lineEnd || text.charCodeAt(lineEnd + 1) !== LF) {
     return refuse('HTTP_REQUEST_LINE', 'the request line is not `METHOD target HTTP/1.1`');
   }
-  const version = text.slice(targetEnd + 1, lineEnd);
-  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
-    return /^HTTP\/\d\.\d$/.test(version)
-      ? refuse('HTTP_VERSION', 'only HTTP/1.1 and HTTP/1.0 are spoken here', 505)
-      : refuse('HTTP_REQUEST_LINE', 'the request line does not end in an HTTP version');
+  const isCurrent = lineEnd - targetEnd === VERSION_CHARS + 1 && text.startsWith('HTTP/1.1', targetEnd + 1);
+  if (!isCurrent) {
+    const version = text.slice(targetEnd + 1, lineEnd);
+    if (version !== 'HTTP/1.0') {
+      return /^HTTP\/\d\.\d$/.test(version)
+        ? refuse('HTTP_VERSION', 'only HTTP/1.1 and HTTP/1.0 are spoken here', 505)
+        : refuse('HTTP_REQUEST_LINE', 'the request line does not end in an HTTP version');
+    }
   }
-  const minorVersion = version === 'HTTP/1.1' ? 1 : 0;
-  const method = text.slice(0, methodEnd);
-  const rawTarget = text.slice(methodEnd + 1, targetEnd);
-  const split = splitTarget(method, rawTarget, limits);
+  const minorVersion = isCurrent ? 1 : 0;
+  const split = splitTarget(method, text.slice(method.length + 1, targetEnd), limits);
   if ('code' in split) return split;
 
   let kept = '';
@@ -93,22 +123,19 @@ function read(
   let expectContinue = false;
   let userAgent = '';
   let referer = '';
-  let count = 0;
   const forwarding: [string, string][] = [];
 
-  let lineStart = runStart;
-  while (lineStart < text.length) {
-    const end = text.indexOf('\r\n', lineStart);
-    if (++count > limits.maxHeaders)
-      return refuse('HTTP_TOO_MANY_FIELDS', `more than ${limits.maxHeaders} fields`, 431);
-    const colon = text.indexOf(':', lineStart);
-    if (colon < 0 || colon > end || !isToken(text, lineStart, colon)) {
-      // Also what catches obs-fold (a line that begins with a blank) and a blank before the colon.
-      return refuse('HTTP_FIELD_NAME', 'a field line does not begin with a field name and a colon');
+  for (let index = 0; index < requestWalk.count; index++) {
+    const field = requestWalk.noted[index];
+    if (field === undefined) break;
+    const { start: lineStart, colon, end } = field;
+    let rule = field.rule;
+    let name = '';
+    if (rule === LOOK_CLOSER || rule === undefined || rule === 'forwarding' || rule === 'seen') {
+      name = text.slice(lineStart, colon).toLowerCase();
+      if (rule === LOOK_CLOSER) rule = requestFieldRule(name);
+      if (rule === undefined && dropped?.has(name) === true) rule = 'hop';
     }
-    const name = text.slice(lineStart, colon).toLowerCase();
-    let rule: FieldRule | undefined = requestFieldRule(name);
-    if (rule === undefined && dropped?.has(name) === true) rule = 'hop';
     if (rule !== undefined) {
       const value = trimmed(text, colon + 1, end);
       let keep = false;
@@ -163,7 +190,12 @@ function read(
         runStart = end + 2;
       }
     }
-    lineStart = end + 2;
+  }
+  if (walked.walked === 'too-many') {
+    return refuse('HTTP_TOO_MANY_FIELDS', `more than ${limits.maxHeaders} fields`, 431);
+  }
+  if (walked.walked !== 'whole') {
+    return refuse('HTTP_FIELD_NAME', 'a field line does not begin with a field name and a colon');
   }
   if (runStart < text.length) kept += runStart === 0 ? text : text.slice(runStart);
 
@@ -176,7 +208,8 @@ function read(
 
   let keepAlive = minorVersion === 1;
   let upgradeNamed = false;
-  if (connection !== '') {
+  if (saysKeepAlive(connection)) keepAlive = true;
+  else if (connection !== '') {
     const options = connectionOptions(connection);
     if (options === null)
       return refuse('HTTP_CONNECTION_OPTION', 'Connection holds something that is not a token');
@@ -185,7 +218,10 @@ function read(
     upgradeNamed = options.has('upgrade');
     // Fields that the client calls hop-by-hop go too; they may stand before the Connection field, hence a second reading.
     const named = namedFields(options);
-    if (dropped === null && named.size > 0) return read(text, limits, named);
+    if (dropped === null && named.size > 0) {
+      requestWalk.walk(walked.bytes, lineEnd + 2, limits.maxHeaders, true);
+      return read(walked, named);
+    }
   }
   return {
     method,
@@ -204,6 +240,17 @@ function read(
     referer,
   };
 }
+
+/** The method, or '' where the head begins with none. The usual ones are constants: cutting one out costs more than comparing it. */
+function methodOf(text: string): string {
+  for (const method of USUAL_METHODS) {
+    if (text.charCodeAt(method.length) === BLANK && text.startsWith(method)) return method;
+  }
+  const end = text.indexOf(' ');
+  return isToken(text, 0, end) ? text.slice(0, end) : '';
+}
+
+const USUAL_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'OPTIONS', 'DELETE', 'PATCH'] as const;
 
 /** Any byte of a request target that RFC 3986 has no place for; browsers send some of `|"{}^`, gears have always got them. */
 const TARGET_FORBIDDEN = /[^\x21-\x7e]|#/;
@@ -257,6 +304,11 @@ export function readLength(value: string): number {
   return value.length > 0 && value.length < LENGTH_DIGITS_LIMIT && /^[0-9]+$/.test(value)
     ? Number(value)
     : -1;
+}
+
+/** Whether a Connection field says that and nothing else: a set for it would cost more than the rest of the field. */
+export function saysKeepAlive(connection: string): boolean {
+  return connection === 'keep-alive' || connection === 'Keep-Alive';
 }
 
 /** The options of a Connection field, lower-case; null when one is no token. Empty list members are legal (RFC 9110 5.6.1). */

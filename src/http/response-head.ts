@@ -1,7 +1,8 @@
 /** A gear's response head, read as strictly as a request's: what is doubtful here could split a response there (RFC 9112 6, 11.1). */
-import { hasIllegalBytes, isToken } from './characters.ts';
-import { type FieldRule, RESPONSE_FIELDS } from './fields.ts';
-import { connectionOptions, namedFields, readLength, trimmed } from './request-head.ts';
+import { hasIllegalBytes } from './characters.ts';
+import { LOOK_CLOSER, VALUE, type WalkEnd } from './field-walk.ts';
+import { responseWalk } from './fields.ts';
+import { connectionOptions, namedFields, readLength, saysKeepAlive, trimmed } from './request-head.ts';
 
 export interface ResponseHead {
   readonly status: number;
@@ -23,30 +24,63 @@ export interface ResponseHeadError {
   readonly reason: string;
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: (.*))?$/;
+// `HTTP/1.1 200 OK`
+const MINOR_AT = 7;
+const STATUS_AT = 9;
+const REASON_AT = 12;
+const BLANK = 0x20;
+const ZERO = 0x30;
+const ONE = 0x31;
+const CR = 0x0d;
+const LF = 0x0a;
 
 function refuse(code: string, reason: string): ResponseHeadError {
   return { code, reason };
 }
 
-/** Reads a head: latin1 text from `HTTP/` to the last field's CRLF, without the empty line. */
-export function readResponseHead(text: string, maxHeaders: number): ResponseHead | ResponseHeadError {
-  return read(text, maxHeaders, null);
+/**
+ * Reads the head that `bytes` begin with, in the fast way: null where it is not whole or anything is wrong with it, which
+ * `readResponseHead` then says. `responseWalk.end` is where its empty line begins.
+ */
+export function scanResponseHead(bytes: Buffer, maxHeaders: number): ResponseHead | null {
+  const lineEnd = bytes.indexOf(CR);
+  if (lineEnd < 0 || responseWalk.walk(bytes, lineEnd + 2, maxHeaders, false) !== 'whole') return null;
+  const text = bytes.toString('latin1', 0, responseWalk.end);
+  const head = read({ bytes, text, lineEnd, maxHeaders, walked: 'whole' }, null);
+  return 'code' in head ? null : head;
 }
 
-function read(
-  text: string,
-  maxHeaders: number,
-  dropped: ReadonlySet<string> | null,
-): ResponseHead | ResponseHeadError {
-  if (hasIllegalBytes(text))
-    return refuse('UPSTREAM_ILLEGAL_BYTE', 'control character, bare CR or bare LF in the head');
-  const lineEnd = text.indexOf('\r\n');
-  const statusText = text.slice(0, lineEnd);
-  const match = STATUS_LINE.exec(statusText);
-  if (match === null) return refuse('UPSTREAM_STATUS_LINE', 'the status line is not `HTTP/1.1 200 Reason`');
-  const minorVersion = match[1] === '1' ? 1 : 0;
-  const status = Number(match[2]);
+/** Reads a head: latin1 text from `HTTP/` to the last field's CRLF, without the empty line. */
+export function readResponseHead(text: string, maxHeaders: number): ResponseHead | ResponseHeadError {
+  const bytes = Buffer.from(`${text}\r\n`, 'latin1');
+  const lineEnd = bytes.indexOf(CR);
+  const end = responseWalk.walk(bytes, lineEnd + 2, maxHeaders, false);
+  // An empty line before the text ends: what follows it is no field.
+  const walked = end === 'whole' && responseWalk.end < text.length ? 'bad' : end;
+  const head = read({ bytes, text, lineEnd, maxHeaders, walked }, null);
+  // An illegal byte stops the walk as something else, or behind something else: it is what is said of the head all the same.
+  return 'code' in head && hasIllegalBytes(text)
+    ? refuse('UPSTREAM_ILLEGAL_BYTE', 'control character, bare CR or bare LF in the head')
+    : head;
+}
+
+/** A head that was walked over: what `responseWalk` noted is of it. */
+interface Walked {
+  readonly bytes: Buffer;
+  readonly text: string;
+  readonly lineEnd: number;
+  readonly maxHeaders: number;
+  readonly walked: WalkEnd;
+}
+
+function read(head: Walked, dropped: ReadonlySet<string> | null): ResponseHead | ResponseHeadError {
+  const { text, lineEnd } = head;
+  if (endOfStatusLine(text) !== lineEnd) {
+    return refuse('UPSTREAM_STATUS_LINE', 'the status line is not `HTTP/1.1 200 Reason`');
+  }
+  const minorVersion = text.charCodeAt(MINOR_AT) === ONE ? 1 : 0;
+  const status =
+    100 * digitAt(text, STATUS_AT) + 10 * digitAt(text, STATUS_AT + 1) + digitAt(text, STATUS_AT + 2);
   const withoutBody = status < 200 || status === 204;
 
   let kept = '';
@@ -55,18 +89,13 @@ function read(
   let chunked = false;
   let connection = '';
   let upgrade = '';
-  let count = 0;
-  let lineStart = runStart;
-  while (lineStart < text.length) {
-    const end = text.indexOf('\r\n', lineStart);
-    if (++count > maxHeaders) return refuse('UPSTREAM_TOO_MANY_FIELDS', `more than ${maxHeaders} fields`);
-    const colon = text.indexOf(':', lineStart);
-    if (colon < 0 || colon > end || !isToken(text, lineStart, colon)) {
-      return refuse('UPSTREAM_FIELD_NAME', 'a field line does not begin with a field name and a colon');
-    }
-    const name = text.slice(lineStart, colon).toLowerCase();
-    let rule: FieldRule | undefined = RESPONSE_FIELDS.get(name);
-    if (rule === undefined && dropped?.has(name) === true) rule = 'hop';
+  for (let index = 0; index < responseWalk.count; index++) {
+    const field = responseWalk.noted[index];
+    if (field === undefined) break;
+    const { start: lineStart, colon, end } = field;
+    // Names that gears fold are nobody's business on the way back.
+    let rule = field.rule === LOOK_CLOSER ? undefined : field.rule;
+    if (rule === undefined && dropped?.has(text.slice(lineStart, colon).toLowerCase()) === true) rule = 'hop';
     if (rule !== undefined) {
       const value = trimmed(text, colon + 1, end);
       let keep = false;
@@ -101,7 +130,12 @@ function read(
         runStart = end + 2;
       }
     }
-    lineStart = end + 2;
+  }
+  if (head.walked === 'too-many') {
+    return refuse('UPSTREAM_TOO_MANY_FIELDS', `more than ${head.maxHeaders} fields`);
+  }
+  if (head.walked !== 'whole') {
+    return refuse('UPSTREAM_FIELD_NAME', 'a field line does not begin with a field name and a colon');
   }
   if (runStart < text.length) kept += text.slice(runStart);
 
@@ -112,15 +146,41 @@ function read(
     );
   }
   let keepAlive = minorVersion === 1;
-  if (connection !== '') {
+  if (saysKeepAlive(connection)) keepAlive = true;
+  else if (connection !== '') {
     const options = connectionOptions(connection);
     if (options === null)
       return refuse('UPSTREAM_CONNECTION_OPTION', 'Connection holds something that is not a token');
     if (options.has('close')) keepAlive = false;
     else if (minorVersion === 0) keepAlive = options.has('keep-alive');
     const named = namedFields(options);
-    if (dropped === null && named.size > 0) return read(text, maxHeaders, named);
+    if (dropped === null && named.size > 0) {
+      responseWalk.walk(head.bytes, lineEnd + 2, head.maxHeaders, true);
+      return read(head, named);
+    }
   }
-  const statusLine = minorVersion === 1 ? statusText : `HTTP/1.1 ${match[2]} ${match[3] ?? ''}`;
+  const reason = lineEnd > REASON_AT ? text.slice(REASON_AT, lineEnd) : ' ';
+  const statusLine = minorVersion === 1 ? text.slice(0, lineEnd) : `HTTP/1.1 ${status}${reason}`;
   return { status, statusLine, kept, contentLength, chunked, keepAlive, upgrade };
+}
+
+function digitAt(text: string, at: number): number {
+  return text.charCodeAt(at) - ZERO;
+}
+
+/** Index of the status line's CR, or -1 where it is none that can be trusted. The reason and the blank before it may be missing. */
+function endOfStatusLine(text: string): number {
+  if (!text.startsWith('HTTP/1.')) return -1;
+  const minor = digitAt(text, MINOR_AT);
+  const [first, second, third] = [
+    digitAt(text, STATUS_AT),
+    digitAt(text, STATUS_AT + 1),
+    digitAt(text, STATUS_AT + 2),
+  ];
+  if (minor !== 0 && minor !== 1) return -1;
+  if (text.charCodeAt(STATUS_AT - 1) !== BLANK) return -1;
+  if (!(first >= 1 && first <= 9 && second >= 0 && second <= 9 && third >= 0 && third <= 9)) return -1;
+  let at = REASON_AT;
+  if (text.charCodeAt(at) === BLANK) while (at < text.length && VALUE[text.charCodeAt(at)] === 1) at++;
+  return text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF ? at : -1;
 }

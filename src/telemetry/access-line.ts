@@ -17,6 +17,7 @@
  * Whatever a client sent cannot end a field or a line: in every field each byte that is not printable ASCII, each `"` and
  * each `\` is written as `\xNN`, and so is a blank outside of quotes. A value that was cut ends in `\...`.
  */
+import { isoMilliseconds } from './epoch-text.ts';
 import type { RequestContext } from './request-context.ts';
 
 const MAX_TARGET_CHARS = 4_096;
@@ -30,25 +31,25 @@ const UNSAFE_BARE = /[^!#-[\]-~]/;
 const UNSAFE_QUOTED_ALL = /[^ !#-[\]-~]/g;
 const UNSAFE_BARE_ALL = /[^!#-[\]-~]/g;
 
-/** `.000` to `.999` with what follows them in the line; ` 0 ` to ` 599 `. */
+/** `.000` to `.999` with the blank that follows; ` 0 ` to ` 599 `. */
 const FRACTIONS: readonly string[] = Array.from(
   { length: 1_000 },
   (_, n) => `.${String(n).padStart(3, '0')} `,
 );
-const FRACTIONS_UTC: readonly string[] = FRACTIONS.map((fraction) => `${fraction.trimEnd()}Z `);
 const STATUSES: readonly string[] = Array.from({ length: 600 }, (_, n) => ` ${n} `);
 
 // Looking a value up that was seen before (address, host, agent) costs a third of scanning it for unsafe characters.
 const bareSeen = new Map<string, string>();
 const quotedSeen = new Map<string, string>();
-let cachedSecond = -1;
-let cachedSecondText = '';
+let lastHeader = '';
+let lastHeaderText = '"-"';
 
 /** The line of one request, with its line feed. `durationUs` in microseconds. ASCII only. */
 export function accessLine(context: RequestContext, durationUs: number): string {
   const upstreamUs = context.upstreamFirstByteUs;
   return (
-    time(context.startedAtUs) +
+    isoMilliseconds(context.startedAtUs) +
+    ' ' +
     bare(context.clientAddress) +
     bare(context.method) +
     bare(context.host) +
@@ -73,15 +74,6 @@ export function accessLine(context: RequestContext, durationUs: number): string 
   );
 }
 
-function time(epochUs: number): string {
-  const second = Math.floor(epochUs / 1e6);
-  if (second !== cachedSecond) {
-    cachedSecond = second;
-    cachedSecondText = new Date(second * 1_000).toISOString().slice(0, 19);
-  }
-  return cachedSecondText + FRACTIONS_UTC[Math.floor((epochUs - second * 1e6) / 1_000)];
-}
-
 function milliseconds(us: number): string {
   const whole = Math.floor(us / 1_000);
   return whole + (FRACTIONS[Math.floor(us - whole * 1_000)] ?? ' ');
@@ -103,9 +95,18 @@ function target(value: string): string {
 }
 
 function header(value: string): string {
+  if (value === '') return '"-"';
+  // Comparing with the last one is cheaper than hashing a long value that was cut out of a head a moment ago.
+  if (value === lastHeader) return lastHeaderText;
+  lastHeader = value;
+  lastHeaderText = quoted(value);
+  return lastHeaderText;
+}
+
+function quoted(value: string): string {
   const seen = quotedSeen.get(value);
   if (seen !== undefined) return seen;
-  const safe = value !== '' && value.length <= MAX_HEADER_CHARS && !UNSAFE_QUOTED.test(value);
+  const safe = value.length <= MAX_HEADER_CHARS && !UNSAFE_QUOTED.test(value);
   const text = safe ? `"${value}"` : `"${cut(value, MAX_HEADER_CHARS, UNSAFE_QUOTED_ALL)}"`;
   return remember(quotedSeen, value, text);
 }

@@ -28,8 +28,8 @@ export interface ExchangeMeans {
   readonly maxAttempts: number;
   /** The next endpoint, or null; `tried` are those that failed in this exchange. */
   pick(tried: readonly PublishedEndpoint[]): PublishedEndpoint | null;
-  /** Every attempt is told: the balancer learns from it, the request context remembers it. */
-  onAttempt(endpoint: PublishedEndpoint): void;
+  /** Every attempt is told: the balancer learns from it, the request context remembers it; `label` is `address:port`. */
+  onAttempt(endpoint: PublishedEndpoint, label: string): void;
   onOutcome(endpoint: PublishedEndpoint, failure: UpstreamFailure | null): void;
 }
 
@@ -118,8 +118,8 @@ export class Exchange implements ResponseSink {
   #attempt(endpoint: PublishedEndpoint, fresh: boolean): void {
     this.#attempts++;
     this.#endpoint = endpoint;
-    this.#means.onAttempt(endpoint);
     const pool = this.#means.pools.of(endpoint);
+    this.#means.onAttempt(endpoint, pool.label);
     if (!fresh && pool.full) {
       this.onFailure({ code: 'ENDPOINT_FULL', detail: '' });
       return;

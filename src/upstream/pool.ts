@@ -26,6 +26,8 @@ export interface PoolOptions {
 
 export class EndpointPool implements ConnectionOwner, ConnectionSource {
   readonly endpoint: PublishedEndpoint;
+  /** `address:port`, made once: every request names it in the access log. */
+  readonly label: string;
   readonly #options: PoolOptions;
   /** Oldest first. */
   readonly #idle: UpstreamConnection[] = [];
@@ -40,6 +42,7 @@ export class EndpointPool implements ConnectionOwner, ConnectionSource {
 
   constructor(endpoint: PublishedEndpoint, options: PoolOptions, tls: UpstreamTls) {
     this.endpoint = endpoint;
+    this.label = `${endpoint.address}:${endpoint.port}`;
     this.#options = options;
     this.#means = {
       endpoint,

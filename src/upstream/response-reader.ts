@@ -1,7 +1,8 @@
 /** Cuts a gear's bytes into one answer: head, body by whichever framing, end. Knows no sockets; splitting anywhere changes nothing. */
 import { ChunkedDecoder, passableTrailer } from '../http/chunked.ts';
+import { responseWalk } from '../http/fields.ts';
 import { GatheredBytes } from '../http/gathered-bytes.ts';
-import { type ResponseHead, readResponseHead } from '../http/response-head.ts';
+import { type ResponseHead, readResponseHead, scanResponseHead } from '../http/response-head.ts';
 import type { UpstreamFailureCode } from './failure.ts';
 import type { ResponseSink } from './sink.ts';
 
@@ -113,6 +114,13 @@ export class ResponseReader {
     this.detail = '';
     const partial = this.#partialHead;
     const known = partial.length;
+    if (known === 0) {
+      const head = scanResponseHead(from === 0 ? view : view.subarray(from), MAX_FIELDS);
+      if (head !== null && responseWalk.end <= MAX_HEAD_BYTES) {
+        this.head = head;
+        return from + responseWalk.end + 2;
+      }
+    }
     if (known > 0) partial.push(from === 0 ? view : view.subarray(from));
     const bytes = known === 0 ? view : partial.bytes;
     const start = known === 0 ? from : 0;

@@ -136,9 +136,8 @@ export const requestHeadTarget: FuzzTarget = {
     for (const piece of pieces) {
       input.push(piece);
       for (;;) {
-        const text = input.takeHead(LIMITS);
-        if (text === null) break;
-        const head = typeof text === 'string' ? readRequestHead(text, LIMITS) : text;
+        const head = input.takeHead(LIMITS);
+        if (head === null) break;
         if (isHeadError(head)) return JSON.stringify([...seen, head.code, head.status]);
         checkRequest(head);
         seen.push(head);

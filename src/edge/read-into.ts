@@ -1,0 +1,54 @@
+/**
+ * Reads of an accepted socket into one buffer that all connections share. Node offers that (`onread`) for sockets that dial only; for
+ * accepted ones each read costs an allocation of 64 KiB that is cut down again, and a walk through the stream machinery: about a
+ * tenth of a request. What `onread` sets is set here from outside, by three symbols that Node 20, 22 and 24 have alike. Where one is
+ * missing nothing is done and the caller's 'data' events bring the bytes as ever (`test/edge/read-into.test.ts` says which it is). The
+ * alternative, a second socket around the first one's handle, loses the server's count of its connections.
+ */
+import type { Socket } from 'node:net';
+
+const READ_BUFFER_BYTES = 65_536;
+
+const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+
+interface Means {
+  readonly buffer: symbol;
+  readonly callback: symbol;
+  readonly generator: symbol;
+}
+
+/** The socket as far as it has what is needed. */
+interface Inside {
+  [key: symbol]: unknown;
+  readonly _handle?: { useUserBuffer?: (buffer: Buffer) => void } | null;
+}
+
+let means: Means | null | undefined;
+
+/**
+ * From now on what `socket` reads is handed to `onView` and not to 'data', in a view that is valid during the call only. Bytes that
+ * lie in the socket already still come as 'data', before those. Returns whether it could be done. The caller resumes the socket.
+ */
+export function readInto(socket: Socket, onView: (view: Buffer) => void): boolean {
+  means ??= findMeans(socket);
+  const inside = socket as unknown as Inside;
+  const handle = inside._handle;
+  if (means === null || typeof handle?.useUserBuffer !== 'function') return false;
+  inside[means.buffer] = sharedReadBuffer;
+  inside[means.generator] = null;
+  inside[means.callback] = (length: number): boolean => {
+    onView(length === READ_BUFFER_BYTES ? sharedReadBuffer : sharedReadBuffer.subarray(0, length));
+    return true;
+  };
+  handle.useUserBuffer(sharedReadBuffer);
+  return true;
+}
+
+function findMeans(socket: Socket): Means | null {
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const named = (name: string): symbol | undefined => symbols.find((symbol) => symbol.description === name);
+  const [buffer, callback, generator] = [named('kBuffer'), named('kBufferCb'), named('kBufferGen')];
+  return buffer === undefined || callback === undefined || generator === undefined
+    ? null
+    : { buffer, callback, generator };
+}
