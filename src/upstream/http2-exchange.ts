@@ -37,16 +37,18 @@ export interface Http2ExchangeOwner {
   onOver(exchange: Http2Exchange): void;
   /** The stream is closed: the session has room for another. */
   onStreamClosed(): void;
+  /** It takes no more requests. */
+  readonly leaving: boolean;
   /** The gear has closed the connection, or lost it. */
   readonly gone: boolean;
 }
 
 export class Http2Exchange implements ExchangeConnection {
   readonly framesBodies = true;
-  readonly reused: boolean;
   readonly #owner: Http2ExchangeOwner;
   readonly #session: ClientHttp2Session;
   readonly #scheme: 'http' | 'https';
+  readonly #notFirst: boolean;
   #stream: ClientHttp2Stream | null = null;
   #sink: ResponseSink | null = null;
   #isHead = false;
@@ -61,7 +63,7 @@ export class Http2Exchange implements ExchangeConnection {
   #received = 0;
   #parts: Buffer[] = [];
   #trailer = '';
-  /** END_STREAM was seen, which a connection that is lost cannot fake. */
+  /** All of it is here. */
   #ended = false;
   #scheduled = false;
   #paused = false;
@@ -69,17 +71,22 @@ export class Http2Exchange implements ExchangeConnection {
   /** performance.now() of the last byte either way. */
   lastActivity = 0;
 
-  /** `reused`: the session carried others before. */
+  /** `notFirst`: the session carried others before. */
   constructor(
     owner: Http2ExchangeOwner,
     session: ClientHttp2Session,
     scheme: 'http' | 'https',
-    reused: boolean,
+    notFirst: boolean,
   ) {
     this.#owner = owner;
     this.#session = session;
     this.#scheme = scheme;
-    this.reused = reused;
+    this.#notFirst = notFirst;
+  }
+
+  /** What a gear says of a stream on a connection that goes on is its word; only an end of the connection may be its age. */
+  get reused(): boolean {
+    return this.#notFirst && this.#owner.leaving;
   }
 
   // --- the request ---
@@ -115,9 +122,6 @@ export class Http2Exchange implements ExchangeConnection {
     // 'close' follows and does the work.
     stream.on('error', () => {});
     stream.on('close', () => this.#onClose(stream.rstCode ?? NGHTTP2_NO_ERROR));
-    noticeEnd(stream, () => {
-      this.#ended = true;
-    });
   }
 
   /** Above the high-water mark. */
@@ -161,7 +165,7 @@ export class Http2Exchange implements ExchangeConnection {
     const head = readHttp2Answer(raw, MAX_FIELDS, STATUS_CODES);
     if ('code' in head) this.fail('RESPONSE_INVALID', head.code);
     else if (head.status < 200) this.#takeInterim(head, last);
-    else this.#takeHead(head, last);
+    else this.#takeHead(head);
   }
 
   #takeInterim(head: ResponseHead, last: boolean): void {
@@ -173,15 +177,24 @@ export class Http2Exchange implements ExchangeConnection {
     }
   }
 
-  #takeHead(head: ResponseHead, last: boolean): void {
+  #takeHead(head: ResponseHead): void {
     const stream = this.#stream;
     if (stream === null) return;
     this.#head = head;
     this.#bodyless = this.#isHead || head.status === 204 || head.status === 304;
-    if (last) this.#ended = true;
     // Not before: bytes could else come before the head that says what they are.
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
-    stream.on('end', () => this.#deliverSoon());
+    stream.on('end', () => this.#onEnd(stream));
+    this.#deliverSoon();
+  }
+
+  /**
+   * The library's 'end' also follows a connection that broke; the stream is closed with a code then. A reset with NO_ERROR counts as the end
+   * that it should have followed: servers on node:http2 send it in place of END_STREAM where they did not read the request.
+   */
+  #onEnd(stream: ClientHttp2Stream): void {
+    if ((stream.closed && stream.rstCode !== NGHTTP2_NO_ERROR) || this.#owner.gone) return;
+    this.#ended = true;
     this.#deliverSoon();
   }
 
@@ -232,7 +245,7 @@ export class Http2Exchange implements ExchangeConnection {
       sink.onBody(part);
     }
     if (this.#sink === null) return;
-    if (this.#ended && (stream.readableEnded || (stream.destroyed && stream.readableLength === 0))) {
+    if (this.#ended) {
       this.#finish(sink, head);
       return;
     }
@@ -329,16 +342,4 @@ export class Http2Exchange implements ExchangeConnection {
     stream.resume();
     stream.close(code);
   }
-}
-
-/**
- * Calls `onEnd` when END_STREAM comes. The library's own 'end' also follows a connection that broke (with GET not even 'aborted' tells them
- * apart) and a reset with NO_ERROR; but then the stream is marked closed before its end is pushed.
- */
-function noticeEnd(stream: ClientHttp2Stream, onEnd: () => void): void {
-  const push = stream.push.bind(stream);
-  stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-    if (chunk === null && !stream.closed && !stream.destroyed) onEnd();
-    return push(chunk, encoding);
-  };
 }

@@ -53,8 +53,8 @@ export class Http2Session implements Http2ExchangeOwner {
   #streams = 0;
   #served = 0;
   #usable = false;
-  #leaving = false;
   #detail = '';
+  leaving = false;
   gone = false;
   // Times of performance.now():
   #idleSince = performance.now();
@@ -109,7 +109,7 @@ export class Http2Session implements Http2ExchangeOwner {
 
   /** Streams that may be opened now. */
   get room(): number {
-    if (!this.#usable || this.#leaving || this.#session.closed || this.#session.destroyed) return 0;
+    if (!this.#usable || this.leaving || this.#session.closed || this.#session.destroyed) return 0;
     // It was asked whether it is alive and has not answered soon: others first.
     if (this.#pingedAt > 0 && performance.now() - this.#pingedAt > SUSPECT_MS) return 0;
     return Math.max(0, this.#limit - this.#streams);
@@ -158,8 +158,8 @@ export class Http2Session implements Http2ExchangeOwner {
   /** `idleMs`: how long it may have nothing to do; `silentMs`: how long a gear may be silent; `drained`: what is like a tunnel ends. */
   sweep(now: number, idleMs: number, silentMs: number, drained: boolean): void {
     if (this.#exchanges.size === 0) {
-      if (this.#leaving ? now - this.#leftAt > LINGER_MS : now - this.#idleSince > idleMs) {
-        if (this.#leaving) this.#session.destroy();
+      if (this.leaving ? now - this.#leftAt > LINGER_MS : now - this.#idleSince > idleMs) {
+        if (this.leaving) this.#session.destroy();
         else this.drain();
       }
       return;
@@ -191,7 +191,7 @@ export class Http2Session implements Http2ExchangeOwner {
   }
 
   #becomeUsable(): void {
-    if (this.#usable || this.#leaving) return;
+    if (this.#usable || this.leaving) return;
     clearTimeout(this.#settingsTimer);
     this.#usable = true;
     this.onHeard();
@@ -219,9 +219,9 @@ export class Http2Session implements Http2ExchangeOwner {
 
   #leave(detail: string, gone = false): void {
     if (gone) this.gone = true;
-    if (this.#leaving) return;
+    if (this.leaving) return;
     clearTimeout(this.#settingsTimer);
-    this.#leaving = true;
+    this.leaving = true;
     this.#leftAt = performance.now();
     if (this.#detail === '') this.#detail = detail;
     this.#owner.onLeaving(this, this.#usable, this.#detail);
