@@ -21,6 +21,8 @@ export interface ConnectionHandler {
   handleHttp2(socket: TLSSocket, facts: ConnectionFacts): void;
   /** What TLS clients are offered, best first. */
   readonly alpnProtocols: readonly string[];
+  /** Requests under way at an endpoint. */
+  load(endpointId: string): number;
   /** An endpoint is gone from the table: connections to it that are not in `serving.pools` end as they fall idle. */
   retire(endpointId: string): void;
   stop(): void;
@@ -33,6 +35,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
       handle: (socket, facts) => void new Http1Connection(socket, serving, facts),
       handleHttp2: (socket, facts) => void new Http2Connection(socket, { serving, facts, options }),
       alpnProtocols: config.http2.enabled && http2IsAvailable ? ['h2', 'http/1.1'] : ['http/1.1'],
+      load: serving.pools.load,
       retire: () => {},
       stop: () => {},
     };
@@ -64,6 +67,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
     // Never agreed on: whoever chooses Node's own parser gets it for every request.
     handleHttp2: (socket) => void socket.destroy(),
     alpnProtocols: ['http/1.1'],
+    load: engine.load,
     retire: engine.retire,
     stop: engine.stop,
   };

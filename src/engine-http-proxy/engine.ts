@@ -9,6 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
 import type { HeadError } from '../http/request-head.ts';
 import { createEndpointAgents } from './endpoint-agents.ts';
+import { createEndpointLoads } from './endpoint-loads.ts';
 import type { EngineConnectionFacts, EngineMeans } from './means.ts';
 import { ScreenedConnection } from './screened-connection.ts';
 import { type ServedRequest, serveRequest } from './served-request.ts';
@@ -25,7 +26,9 @@ export interface EngineConnection {
 export interface HttpProxyEngine {
   /** Takes the connection over. The caller may forget the handle once the socket is closed. */
   handleConnection(socket: Socket | TLSSocket, facts: EngineConnectionFacts): EngineConnection;
-  /** The endpoint is gone from the table: its connections end as they fall idle. */
+  /** Requests under way at an endpoint: what the balancer calls load. */
+  load(endpointId: string): number;
+  /** The endpoint is gone from the table: its connections end as they fall idle, its tunnels after `upstream.tunnelDrainMs`. */
   retire(endpointId: string): void;
   /** Ends the idle upstream connections; connections still open go down with their sockets. */
   stop(): void;
@@ -46,7 +49,8 @@ export function createHttpProxyEngine<Code extends string>(means: EngineMeans<Co
   const proxy = httpProxy.createProxyServer({});
   // Attempts have callbacks; without a listener any other error would end the process.
   proxy.on('error', () => {});
-  const parts = { means, proxy, agents };
+  const loads = createEndpointLoads(means.upstream);
+  const parts = { means, proxy, agents, loads };
   const server = createEngineServer(means);
 
   function serve(incoming: IncomingMessage, response: ServerResponse, upgrade: boolean): void {
@@ -110,7 +114,11 @@ export function createHttpProxyEngine<Code extends string>(means: EngineMeans<Co
         destroy: () => void socket.destroy(),
       };
     },
-    retire: agents.retire,
+    load: loads.load,
+    retire(endpointId) {
+      agents.retire(endpointId);
+      loads.retire(endpointId);
+    },
     stop() {
       server.close();
       proxy.close();

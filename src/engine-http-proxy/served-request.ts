@@ -15,6 +15,7 @@ import { epochDigits } from '../telemetry/epoch-text.ts';
 import { mayRetry, type UpstreamFailure, type UpstreamFailureCode } from '../upstream/failure.ts';
 import { type Attempt, type AttemptRequest, startAttempt } from './attempt.ts';
 import type { EndpointAgents } from './endpoint-agents.ts';
+import type { EndpointLoads } from './endpoint-loads.ts';
 import { fieldText, flatFields, pairsOf, requestText, responseText } from './head-text.ts';
 import { joinSockets } from './join-sockets.ts';
 import type { BodyFailureCode, EngineAnswer, EngineConnectionFacts, EngineMeans } from './means.ts';
@@ -25,6 +26,7 @@ export interface EngineParts<Code extends string> {
   readonly means: EngineMeans<Code>;
   readonly proxy: ProxyServer;
   readonly agents: EndpointAgents;
+  readonly loads: EndpointLoads;
 }
 
 /** What a request under way can be told. */
@@ -56,6 +58,7 @@ export function serveRequest<Code extends string>(
   const tried: PublishedEndpoint[] = [];
   let endpoints: readonly PublishedEndpoint[] = [];
   let attempt: Attempt | null = null;
+  let release: (() => void) | null = null;
   let bodySent = false;
   let recorded = false;
   let interims = 0;
@@ -136,6 +139,12 @@ export function serveRequest<Code extends string>(
       }
       failWith(failure);
     };
+    release?.();
+    release = parts.loads.hold(endpoint.id);
+    if (release === null) {
+      failed({ code: 'ENDPOINT_FULL', detail: '' }, false);
+      return;
+    }
     attempt = startAttempt({
       proxy: parts.proxy,
       agents: parts.agents,
@@ -235,11 +244,14 @@ export function serveRequest<Code extends string>(
       `${head.statusLine}\r\n${head.kept}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`,
       'latin1',
     );
+    const leave = parts.loads.addTunnel(endpoint.id, () => gear.destroy());
     joinSockets(
       { client: socket, gear, early, first, idleTimeoutMs: means.http.tunnelIdleTimeoutMs },
       (bytesIn, bytesOut) => {
         context.bytesIn = bytesIn;
         context.bytesOut = bytesOut;
+        leave();
+        release?.();
         record();
       },
     );
@@ -259,7 +271,9 @@ export function serveRequest<Code extends string>(
     if (!response.writableFinished && context.failure === '') context.failure = 'CLIENT_GONE';
     // Also after a whole answer: an upload that the gear did not wait for goes no further.
     if (!response.writableFinished || !incoming.complete) attempt?.abort();
-    if (context.status !== 101) record();
+    if (context.status === 101) return;
+    release?.();
+    record();
   });
 
   const head = readRequestHead(requestText(incoming), means.http);

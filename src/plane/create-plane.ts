@@ -83,7 +83,7 @@ export function createPlane(options: PlaneOptions): Plane {
   const bound = { http: [] as net.AddressInfo[], https: [] as net.AddressInfo[] };
   let draining = false;
   let turn = 0;
-  const facts = { load: pools.load, ejected: ejections.ejected };
+  const facts = { load: (id: string) => handler.load(id), ejected: ejections.ejected };
 
   const serving: Serving = {
     http: config.http,

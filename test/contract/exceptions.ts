@@ -37,10 +37,6 @@ export const EXCEPTIONS = {
     what: 'clients are offered HTTP/1.1 only',
     why: "whoever chooses Node's HTTP/1.1 parser gets it for every request.",
   },
-  LOAD_UNKNOWN: {
-    what: 'requests go to the endpoints in turn, not to the least loaded one, and upstream.maxInFlightPerEndpoint does not hold',
-    why: "its connections are in Node's agents, which the balancer does not see; not closed yet.",
-  },
 } satisfies Record<string, Exception>;
 
 /** Whether an exception holds for an engine. */

@@ -294,22 +294,4 @@ describe('a client that attacks', () => {
       client.destroy();
     }
   });
-
-  it('above the number of requests in flight at every endpoint gets 503 with its own code', async () => {
-    const edge = await startDataPlane({ upstream: { maxInFlightPerEndpoint: 2 } });
-    const gear = await startGear();
-    toStop.push(edge, gear);
-    await edge.route([endpointAt(gear.port)]);
-    const clients = await Promise.all([1, 2].map(() => connectRaw({ port: edge.port })));
-    for (const client of clients) await client.send(`GET /stream HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
-    await eventually(() => gear.requests.length === 2);
-    const refused = await request({ port: edge.port, host: HOST });
-    assert.equal(refused.status, 503);
-    assert.equal(headerOf(refused.rawHeaders, 'headgear-failure'), 'ENDPOINT_FULL');
-    assert.match(headerOf(refused.rawHeaders, 'retry-after') ?? '', /^\d+$/);
-    for (const client of clients) client.destroy();
-    await eventually(() => gear.openConnections === 0);
-    assert.equal((await request({ port: edge.port, host: HOST })).status, 200);
-    assert.deepEqual(edge.plane.status().ejected, []);
-  });
 });
