@@ -49,6 +49,7 @@ function batchOf(first: number, count: number): StoreBatch {
     certificates: [],
     quarantine: [],
     forgetQuarantineOf: [],
+    dropQuarantine: [],
     nextClaim: 1,
     generation: first,
   };

@@ -72,6 +72,8 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     const store = await openStore({
       dir: config.stateDir,
       maxQuarantined: config.events.maxQuarantined,
+      maxQuarantineBytes: config.events.maxQuarantineBytes,
+      maxQuarantineAgeMs: config.events.maxQuarantineAgeMs,
       snapshotIntervalMs: config.store.snapshotIntervalMs,
       log,
     });

@@ -18,6 +18,11 @@ export function controlView(control: Control, policy: TablePolicy): ControlView 
     app: (key) => describeApp(control.state(), key, policy),
     host: (host) => describeHost(control.state(), host, policy),
     quarantined: control.quarantined,
+    quarantineEntry: control.quarantine.entry,
+    settleQuarantine(verb, ids) {
+      const chosen = [...(ids ?? control.quarantine.ids())].sort((a, b) => a - b);
+      return Promise.all(chosen.map(async (id) => ({ id, ...(await control.quarantine[verb](id)) })));
+    },
     subscribe: control.subscribe,
     async manual(request) {
       const read = readManual(request);

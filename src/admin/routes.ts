@@ -31,7 +31,7 @@ const INDEX = `<!doctype html>
 <ul>
 <li><a href="/table">/table</a> the live routing table (<code>?host=www.example.com</code> one name, <code>?limit=100&amp;after=0</code> a page)</li>
 <li><code>/apps/{namespace}/{app}</code> one application</li>
-<li><a href="/quarantine">/quarantine</a> messages that were not applied, and why</li>
+<li><a href="/quarantine">/quarantine</a> messages that were not applied, and why (<code>/quarantine/{id}</code> one)</li>
 <li><a href="/events">/events</a> each event as it comes (server-sent events; <code>headgear listen</code>)</li>
 <li><a href="/keep-awake">/keep-awake</a> answers of the keep-awake probes</li>
 <li><a href="/status">/status</a> generation, message bus, intake, data plane</li>
@@ -115,6 +115,12 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
 
   return (path) => {
     if (Object.hasOwn(handlers, path)) return handlers[path] ?? null;
+    const message = /^\/quarantine\/(\d{1,15})$/.exec(path);
+    if (message !== null) {
+      const entry = control.quarantineEntry(Number(message[1]));
+      const shown = entry === null ? null : shownEntry(entry);
+      return (response) => found(response, shown, 'there is no such message in quarantine');
+    }
     const app = /^\/apps\/([A-Za-z0-9]{1,64})\/([A-Za-z0-9]{1,64})$/.exec(path);
     if (app === null) return null;
     const key = `${app[1]}/${app[2]}`.toLowerCase();

@@ -19,6 +19,9 @@ export interface ControlView {
   host(host: string): object | null;
   /** Newest first. */
   quarantined(limit: number): readonly QuarantineView[];
+  quarantineEntry(id: number): QuarantineView | null;
+  /** Replays or drops quarantined messages, oldest first; null: all of them. Resolves when that is durable. */
+  settleQuarantine(verb: 'replay' | 'drop', ids: readonly number[] | null): Promise<readonly SettledView[]>;
   /** Hears of each event once it is durable. Returns what ends that. */
   subscribe(listener: (report: EventReport) => void): () => void;
   /** Changes the state by hand (control/manual.ts); resolves when it is durable, with what it came to. */
@@ -28,6 +31,10 @@ export interface ControlView {
 /** 200 done, 400 not understood, 409 refused. */
 export interface WriteAnswer extends CommandResult {
   readonly status: 200 | 400 | 409;
+}
+
+export interface SettledView extends CommandResult {
+  readonly id: number;
 }
 
 export interface TableView {

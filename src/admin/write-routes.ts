@@ -10,6 +10,19 @@ export type Writer = (request: IncomingMessage, response: ServerResponse) => Pro
 
 const MAX_COMMAND_BYTES = 65_536;
 
+/** null: all. Exactly one of the two must be said: nobody drops everything by a slip. */
+function idsOf({
+  ids,
+  all,
+  ...rest
+}: Readonly<Record<string, unknown>>): readonly number[] | null | 'unclear' {
+  if (Object.keys(rest).length > 0) return 'unclear';
+  if (all === true && ids === undefined) return null;
+  if (all !== undefined || !Array.isArray(ids) || ids.length === 0) return 'unclear';
+  const numbers = ids.filter((id): id is number => Number.isSafeInteger(id) && id > 0);
+  return numbers.length === ids.length ? [...new Set(numbers)] : 'unclear';
+}
+
 /** The writer of a path, or null. */
 export function createWriteRoutes(control: ControlView): (path: string) => Writer | null {
   const writers: Readonly<Record<string, Writer>> = {
@@ -20,6 +33,25 @@ export function createWriteRoutes(control: ControlView): (path: string) => Write
       answerJson(response, status, answer);
       return null;
     },
+    '/quarantine/replay': (request, response) => settle('replay', request, response),
+    '/quarantine/drop': (request, response) => settle('drop', request, response),
   };
+
+  async function settle(
+    verb: 'replay' | 'drop',
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Refusal | null> {
+    const body = await readJson(request, MAX_COMMAND_BYTES);
+    if (!body.ok) return body.refusal;
+    const ids = idsOf(body.value);
+    if (ids === 'unclear') {
+      const reason = 'Send {"ids": [1, 2]} with the numbers of quarantined messages, or {"all": true}.';
+      return { status: 400, code: 'ADMIN_IDS_INVALID', reason };
+    }
+    answerJson(response, 200, { results: await control.settleQuarantine(verb, ids) });
+    return null;
+  }
+
   return (path) => (Object.hasOwn(writers, path) ? (writers[path] ?? null) : null);
 }

@@ -12,16 +12,16 @@ const PLAIN = '\x1b[0m';
 
 /** E.g. `12:00:00Z applied     add_alias shop/store www.example.com (generation 7, 3 ms)`. */
 export function eventLine(report: EventReport, colour: boolean): string {
-  const outcome = clean(report.outcome).padEnd(11);
+  const outcome = plain(report.outcome).padEnd(11);
   const words = [
-    clean(new Date(report.at).toISOString().slice(11, 19)),
+    plain(new Date(report.at).toISOString().slice(11, 19)),
     'Z ',
     colour ? `${COLOURS[report.outcome] ?? ''}${outcome}${PLAIN}` : outcome,
-    ` ${clean(report.action ?? '-')} ${clean(report.app ?? '-')}`,
-    report.subject === '' ? '' : ` ${clean(report.subject)}`,
+    ` ${plain(report.action ?? '-')} ${plain(report.app ?? '-')}`,
+    report.subject === '' ? '' : ` ${plain(report.subject)}`,
     ` (generation ${Number(report.generation)}, ${Math.round(Number(report.lagMs))} ms)`,
-    report.code === '' ? '' : ` ${clean(report.code)}: ${clean(report.reason)}`,
-    ...report.notes.map((note) => `; ${clean(note)}`),
+    report.code === '' ? '' : ` ${plain(report.code)}: ${plain(report.reason)}`,
+    ...report.notes.map((note) => `; ${plain(note)}`),
   ];
   return words.join('');
 }
@@ -31,12 +31,18 @@ export function eventLine(report: EventReport, colour: boolean): string {
  * C1 controls, bidirectional marks.
  */
 export function eventJson(report: EventReport): string {
-  return JSON.stringify(report).replace(
-    /[^\x20-\x7e]/g,
+  return asciiJson(JSON.stringify(report));
+}
+
+/** JSON with escapes for all that is not printable ASCII (or a line end). */
+export function asciiJson(json: string): string {
+  return json.replace(
+    /[^\x20-\x7e\n]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
-function clean(text: string): string {
+/** Text of strangers for a terminal. */
+export function plain(text: string): string {
   return String(text).replace(/[^\x20-\x7e]/g, '?');
 }

@@ -1,7 +1,8 @@
 /** `headgear listen`: shows each routing event as it comes (the "echo" listener). */
 import { setTimeout } from 'node:timers/promises';
 import type { EventReport } from '../control/types.ts';
-import { type Command, EXIT, type Io, readArguments, UsageError } from './command.ts';
+import { adminOptions, adminUrl } from './admin-client.ts';
+import { type Command, EXIT, type Io, readArguments } from './command.ts';
 import { eventJson, eventLine } from './event-line.ts';
 import { readEvents } from './event-reader.ts';
 
@@ -19,12 +20,9 @@ is lost; events of the meantime are not shown.
   --admin URL  the admin listener (default http://127.0.0.1:9090)
   --json       one JSON object a line`,
   async run(args, io) {
-    const options = {
-      admin: { type: 'string', default: 'http://127.0.0.1:9090' },
-      json: { type: 'boolean', default: false },
-    } as const;
+    const options = { ...adminOptions, json: { type: 'boolean', default: false } } as const;
     const { values } = readArguments(args, options, false);
-    return listenTo(eventsUrl(values.admin), values.json, io);
+    return listenTo(new URL('/events', adminUrl(values.admin)), values.json, io);
   },
 };
 
@@ -71,11 +69,4 @@ function parsed(data: string): EventReport | null {
   } catch {
     return null;
   }
-}
-
-function eventsUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL('/events', text) : null;
-  if (url?.protocol !== 'http:')
-    throw new UsageError(`--admin wants a URL such as http://127.0.0.1:9090, not ${JSON.stringify(text)}`);
-  return url;
 }

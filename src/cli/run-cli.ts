@@ -5,16 +5,17 @@ import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { listen } from './listen.ts';
 import { publish } from './publish.ts';
+import { quarantine } from './quarantine.ts';
 import { run } from './run.ts';
 import { version } from './version.ts';
 
-const commands: readonly Command[] = [run, check, publish, listen, version];
+const commands: readonly Command[] = [run, check, publish, listen, quarantine, version];
 
 const help = `Headgear, the edge load balancer for OpenShift v2.
 
 Usage: headgear COMMAND [OPTIONS]
 
-${commands.map((command) => `  ${command.name.padEnd(9)} ${command.summary}`).join('\n')}
+${commands.map((command) => `  ${command.name.padEnd(10)} ${command.summary}`).join('\n')}
 
 headgear COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 not understood.`;
 

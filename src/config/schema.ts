@@ -100,7 +100,10 @@ export const configSchema = z.strictObject({
       maxDepth: count.default(16),
       maxAliases: z.int().min(0).default(16),
       maxBatch: count.default(512),
+      /** Messages kept in quarantine: how many, how large all together, how long. */
       maxQuarantined: count.default(1_000),
+      maxQuarantineBytes: bytes.default(67_108_864),
+      maxQuarantineAgeMs: ms.default(2_592_000_000),
     })
     .prefault({}),
   stateDir: z.string().min(1).default('./var'),

@@ -39,6 +39,7 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
   const touched = new Set<AppKey>();
   const arrived = new Map<string, PublishedCertificate>();
   const forget = new Set<AppKey>();
+  const released: number[] = [];
   let quarantine: Omit<QuarantineEntry, 'id'>[] = [];
 
   return {
@@ -52,6 +53,7 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
         arrived.set(slotOf(app, alias), certificate);
       }
       if (handled.quarantine !== null) quarantine.push(handled.quarantine);
+      if (handled.released !== null) released.push(handled.released);
       if (handled.deleted !== null) {
         forget.add(handled.deleted);
         quarantine = quarantine.filter(({ app }) => app !== handled.deleted);
@@ -71,12 +73,13 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
       const parts = projectSafely(before, state, changed, tools, arrived);
       const changes = isEmpty(parts) ? null : { ...parts, generation: generation + 1 };
       const next = changes?.generation ?? generation;
-      const durable = changed.length > 0 || quarantine.length > 0 || forget.size > 0;
+      const durable = changed.length > 0 || quarantine.length > 0 || forget.size > 0 || released.length > 0;
       const transaction: StoreBatch = {
         apps: changed.map((key) => [key, state.apps.get(key) ?? null] as const),
         certificates,
         quarantine,
         forgetQuarantineOf: [...forget],
+        dropQuarantine: released,
         nextClaim: state.nextClaim,
         generation: next,
       };

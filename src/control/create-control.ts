@@ -20,6 +20,7 @@ import { createCostly } from './costly.ts';
 import type { Handled, Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
 import { createPublisher, type Publish } from './publisher.ts';
+import { dropWork, type QuarantineTools, replayWork } from './quarantine-work.ts';
 import { createReporter, logFindings, type ReportListener } from './tell.ts';
 import type { ControlStatus, EventReport } from './types.ts';
 import { type CommandEvent, type CommandResult, commandWork, deliveryWork, type Work } from './work.ts';
@@ -44,6 +45,16 @@ export interface ControlOptions {
   readonly judge?: Tools['judge'];
 }
 
+/** What an operator can do with quarantined messages; each resolves when it is durable. */
+export interface QuarantineDesk {
+  entry(id: number): QuarantineEntry | null;
+  /** Oldest first. */
+  ids(): readonly number[];
+  /** As if the message came now; it stays where it is when it is refused anew. */
+  replay(id: number): Promise<CommandResult>;
+  drop(id: number): Promise<CommandResult>;
+}
+
 export interface Control {
   /**
    * Store -> state -> whole table published and confirmed -> keep-awake targets. Deliveries wait until then. Rejects with the
@@ -60,6 +71,7 @@ export interface Control {
   subscribe(listener: ReportListener): () => void;
   /** Newest first. */
   quarantined(limit: number): readonly QuarantineEntry[];
+  readonly quarantine: QuarantineDesk;
   /** Finishes the batch in hand; what waits stays unacked and comes again. */
   stop(): Promise<void>;
 }
@@ -211,6 +223,19 @@ export function createControl(options: ControlOptions): Control {
     });
   }
 
+  function submit(work: (resolve: (result: CommandResult) => void) => Work): Promise<CommandResult> {
+    return new Promise((resolve) => {
+      const made = work(resolve);
+      if (signal.aborted) return made.dropped();
+      waiting.push(made);
+      kick();
+    });
+  }
+
+  function desk(): QuarantineTools {
+    return { tools, entry: store.quarantineEntry, at: now() };
+  }
+
   return {
     async recover() {
       const stored = store.recover();
@@ -236,13 +261,13 @@ export function createControl(options: ControlOptions): Control {
       waiting.push(deliveryWork(delivery, tools));
       kick();
     },
-    command: (event) =>
-      new Promise((resolve) => {
-        const work = commandWork(event, 'manual', now(), tools, resolve);
-        if (signal.aborted) return work.dropped();
-        waiting.push(work);
-        kick();
-      }),
+    command: (event) => submit((resolve) => commandWork(event, 'manual', now(), tools, resolve)),
+    quarantine: {
+      entry: store.quarantineEntry,
+      ids: store.quarantineIds,
+      replay: (id) => submit((resolve) => replayWork(id, desk(), resolve)),
+      drop: (id) => submit((resolve) => dropWork(id, desk(), resolve)),
+    },
 
     status,
     state: () => state,

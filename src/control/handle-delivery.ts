@@ -39,6 +39,8 @@ export interface Handled {
   readonly findings: readonly Finding[];
   readonly certificate: HeldCertificate | null;
   readonly quarantine: Omit<QuarantineEntry, 'id'> | null;
+  /** Number of a quarantined message that goes: it was replayed, or dropped. */
+  readonly released: number | null;
   /** Deleted by this event, known before or not: nothing of it stays in quarantine. */
   readonly deleted: AppKey | null;
   readonly told: Told;
@@ -51,6 +53,8 @@ export async function handleDelivery(
   tools: Tools,
 ): Promise<Handled> {
   let decoded: Decoded | null = null;
+  if (delivery.refused !== undefined)
+    return quarantined(delivery, state, tools, delivery.refused, null, null);
   try {
     const read = tools.readEvent(delivery.body);
     decoded = read instanceof Promise ? await read : read;
@@ -93,6 +97,7 @@ async function handleEvent(
     touched: next.touched,
     findings,
     certificate: next.rejection === null ? judged.certificate : null,
+    released: null,
     deleted: event.action === 'delete_application' ? app : null,
   };
   const subject = subjectOf(event);
@@ -160,14 +165,22 @@ function quarantined(
     action,
     app,
     body: delivery.body.subarray(0, tools.maxBodyBytes),
-    bodyBytes: delivery.body.length,
+    bodyBytes: delivery.bodyBytes ?? delivery.body.length,
   };
   const { code, reason } = rejection;
   return { ...nothing(state), quarantine, told: { ...told(action, app, 'quarantined'), code, reason } };
 }
 
 export function nothing(state: RoutingState): Omit<Handled, 'told'> {
-  return { state, touched: [], findings: [], certificate: null, quarantine: null, deleted: null };
+  return {
+    state,
+    touched: [],
+    findings: [],
+    certificate: null,
+    quarantine: null,
+    released: null,
+    deleted: null,
+  };
 }
 
 export function told(action: string | null, app: AppKey | null, outcome: EventReport['outcome']): Told {

@@ -6,7 +6,7 @@ import stompit from 'stompit';
 import { type BusHost, dial } from './dial.ts';
 import { FrameParser } from './frame.ts';
 import { encodeFrame, type Headers, headersOf, type StompVersion, VERSIONS } from './frame-text.ts';
-import type { Frame } from './frame-types.ts';
+import type { Frame, FrameFault } from './frame-types.ts';
 import { ScreenedSocket } from './screened-socket.ts';
 
 export interface SessionOptions {
@@ -26,9 +26,13 @@ export interface SessionOptions {
 
 export interface SessionHandlers {
   onOpen(): void;
-  onMessage(frame: Frame, headers: Headers): void;
-  /** Once, whatever the reason; never from within `openSession`. After `leave()` too. */
-  onClosed(reason: string): void;
+  /** `fault`: the frame is broken and nothing after it can be read; the session ends once it is acked. */
+  onMessage(frame: Frame, headers: Headers, fault: FrameFault | null): void;
+  /**
+   * Once, whatever the reason; never from within `openSession`. After `leave()` too. `again`: the session ended only because what came
+   * after a broken message could not be read.
+   */
+  onClosed(reason: string, again: boolean): void;
 }
 
 export interface Session {
@@ -44,6 +48,7 @@ export interface Session {
 
 const KEPT_HEADERS = new Set(['message-id', 'subscription', 'ack', 'timestamp']);
 const LEAVE_TIMEOUT_MS = 2_000;
+const FLUSH_MS = 50;
 
 /** Text of the other side for our log: one short line. */
 function printable(text: string): string {
@@ -58,6 +63,8 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
   let state: 'opening' | 'open' | 'leaving' | 'closed' = 'opening';
   let version: StompVersion = '1.0';
   let left: (() => void) | null = null;
+  /** Set once a message could not be read. */
+  let condemned: { readonly headers: Headers; readonly reason: string } | null = null;
   let client: InstanceType<typeof stompit.Client> | null = null;
   let screened: ScreenedSocket | null = null;
   const parser = new FrameParser({
@@ -69,14 +76,14 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
     keep: KEPT_HEADERS,
   });
 
-  function close(reason: string): void {
+  function close(reason: string, again = false): void {
     if (state === 'closed') return;
     state = 'closed';
     clearTimeout(timer);
     client?.destroy();
     screened?.destroy();
     left?.();
-    setImmediate(() => handlers.onClosed(reason));
+    setImmediate(() => handlers.onClosed(reason, again));
   }
   let timer = setTimeout(
     () => close(`no STOMP session within ${options.connectTimeoutMs} ms`),
@@ -99,7 +106,7 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
     const { headers } = decoded;
     switch (frame.command) {
       case 'MESSAGE':
-        if (state !== 'leaving') handlers.onMessage(frame, headers);
+        if (state !== 'leaving') handlers.onMessage(frame, headers, null);
         return;
       case 'CONNECTED':
         version = VERSIONS.find((known) => known === headers.get('version')) ?? '1.0';
@@ -128,12 +135,32 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
   }
 
   function onData(chunk: Buffer): void {
-    const { frames, fault } = parser.feed(chunk);
+    if (condemned !== null) return;
+    const { frames, fault, broken } = parser.feed(chunk);
     for (const frame of frames) {
       if (state === 'closed') return;
       onFrame(frame);
     }
-    if (fault !== null) close(`the server does not speak STOMP: ${fault.reason}`);
+    if (fault === null || isClosed()) return;
+    const decoded = broken === null ? null : headersOf(broken, version, true);
+    if (broken === null || !decoded?.ok || !decoded.headers.has('message-id') || state === 'leaving') {
+      close(`the server does not speak STOMP: ${fault.reason}`);
+      return;
+    }
+    // Closing now would bring the same message again for ever: it is acked first, and what comes after it comes again.
+    condemned = { headers: decoded.headers, reason: `a message could not be read: ${fault.reason}` };
+    screened?.hold(true);
+    handlers.onMessage(broken, decoded.headers, fault);
+  }
+
+  function isClosed(): boolean {
+    return state === 'closed';
+  }
+
+  /** After the ack of a broken message: ends our side once the ack is written, and the session with it. */
+  function endCondemned(reason: string): void {
+    // stompit hands a frame over in pieces, each in a turn of its own.
+    setTimeout(() => screened?.end(() => close(reason, true)), FLUSH_MS);
   }
 
   function connect(): void {
@@ -173,13 +200,14 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
     ack(message) {
       if (state !== 'open' && state !== 'opening') return;
       client?.ack({ headers: Object.fromEntries(message) });
+      if (condemned !== null && message === condemned.headers) endCondemned(condemned.reason);
     },
     send(headers, body, onReceipt) {
       if (state !== 'open') return;
       client?.send({ ...headers, 'content-length': body.length }, { onReceipt }).end(body);
     },
     hold(held) {
-      if (state !== 'closed') screened?.hold(held);
+      if (state !== 'closed') screened?.hold(held || condemned !== null);
     },
     leave() {
       if (state === 'closed' || state === 'leaving') return Promise.resolve();
@@ -198,6 +226,6 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
       client.disconnect(() => close('stopped'));
       return done;
     },
-    destroy: close,
+    destroy: (reason) => close(reason),
   };
 }

@@ -1,6 +1,10 @@
 /** One event body as it came in, whatever way. The control loop calls `ack` once the event is durable, and never nacks. */
 export interface Delivery {
   readonly body: Buffer;
+  /** Length of the body as it was sent, where `body` is not all of it. */
+  readonly bodyBytes?: number;
+  /** Why the transport could not take it as it came: it goes to quarantine unread. */
+  readonly refused?: { readonly code: string; readonly reason: string };
   /** Where it came from, for provenance: `bus:host:port`, `intake:address`. */
   readonly source: string;
   readonly messageId: string | null;

@@ -7,8 +7,9 @@ export interface FrameLimits {
   readonly maxHeaders: number;
   readonly maxBodyBytes: number;
   /**
-   * `refuse`: a frame above a bound is a fault. `curtail`: long lines and headers above the count are left out and bodies cut
-   * at maxBodyBytes + 1, in bounded memory; for a sender that would send the same frame again for ever.
+   * `refuse`: a frame above a bound is a fault. `curtail`: long lines, headers above the count and header lines of a MESSAGE that are
+   * none (no name, a NUL) are left out and bodies cut at maxBodyBytes + 1, in bounded memory; for a sender that would send the same
+   * frame again for ever.
    */
   readonly excess: 'refuse' | 'curtail';
   /** Header names that `curtail` keeps also above the count. */
@@ -47,4 +48,6 @@ export interface FrameFault {
 export interface Fed {
   readonly frames: readonly Frame[];
   readonly fault: FrameFault | null;
+  /** What was read of the MESSAGE that the fault is in, so that it can be told by its id; of `curtail` alone. */
+  readonly broken: Frame | null;
 }

@@ -29,6 +29,8 @@ export class FrameParser {
   #bodyBytes = 0;
   #frames: Frame[] = [];
   #fault: FrameFault | null = null;
+  #badLength = false;
+  #broken: Frame | null = null;
 
   constructor(limits: FrameLimits) {
     this.#limits = limits;
@@ -45,7 +47,7 @@ export class FrameParser {
     while (at < chunk.length && this.#fault === null) at = this.#step(chunk, at);
     const frames = this.#frames;
     this.#frames = [];
-    return { frames, fault: this.#fault };
+    return { frames, fault: this.#fault, broken: this.#broken };
   }
 
   #step(chunk: Buffer, at: number): number {
@@ -83,8 +85,14 @@ export class FrameParser {
     }
   }
 
+  /** A MESSAGE has to be told by its id whatever else stands in its head: it would come again. */
+  #isLenient(): boolean {
+    return this.#limits.excess === 'curtail' && this.#command === 'MESSAGE';
+  }
+
   #fail(code: FrameFault['code'], reason: string): void {
     this.#fault ??= { code, reason };
+    if (this.#isLenient() && this.#headers.length > 0) this.#broken ??= this.#takeFrame(true);
     this.#expecting = 'nothing';
     this.#line.take();
     this.#body.take();
@@ -106,7 +114,10 @@ export class FrameParser {
       this.#line.take();
     }
     // A NUL before the blank line would let a frame end where another reader sees it go on.
-    if (nul !== -1) {
+    if (nul !== -1 && this.#expecting === 'header' && this.#isLenient()) {
+      this.#lineDropped = true;
+      this.#line.take();
+    } else if (nul !== -1) {
       this.#fail('STOMP_NUL_IN_HEAD', 'a NUL byte stands before the blank line that ends the headers');
       return chunk.length;
     }
@@ -142,6 +153,10 @@ export class FrameParser {
 
   #takeHeader(text: string): void {
     const colon = text.indexOf(':');
+    if (colon <= 0 && this.#isLenient()) {
+      this.#headersDropped += 1;
+      return;
+    }
     if (colon <= 0) {
       this.#fail('STOMP_BAD_HEADER', 'a header line has no name and colon');
       return;
@@ -150,12 +165,13 @@ export class FrameParser {
     const value = text.slice(colon + 1);
     // The first of a repeated header counts (1.2 "Repeated Header Entries"), also for the length.
     if (name === 'content-length' && !this.#hasLength) {
-      if (!/^ {0,8}\d{1,15} {0,8}$/.test(value)) {
-        this.#fail('STOMP_BAD_LENGTH', 'content-length is not a number of bytes');
+      this.#hasLength = true;
+      this.#badLength = !/^ {0,8}\d{1,15} {0,8}$/.test(value);
+      if (this.#badLength && !this.#isLenient()) {
+        this.#failLength();
         return;
       }
-      this.#hasLength = true;
-      this.#length = Number(value);
+      this.#length = this.#badLength ? 0 : Number(value);
       if (this.#limits.excess === 'refuse' && this.#length > this.#limits.maxBodyBytes) {
         this.#tooLarge();
         return;
@@ -173,8 +189,13 @@ export class FrameParser {
     return !this.#headers.some(([held]) => held === name);
   }
 
+  #failLength(): void {
+    this.#fail('STOMP_BAD_LENGTH', 'content-length is not a number of bytes');
+  }
+
   #beginBody(): void {
-    if (!this.#hasLength) this.#expecting = 'body to NUL';
+    if (this.#badLength) this.#failLength();
+    else if (!this.#hasLength) this.#expecting = 'body to NUL';
     else this.#expecting = this.#length === 0 ? 'NUL' : 'counted body';
   }
 
@@ -194,18 +215,23 @@ export class FrameParser {
   }
 
   #finishFrame(): void {
-    this.#frames.push({
-      command: this.#command,
-      rawHeaders: this.#headers,
-      body: this.#body.take(),
-      bodyBytes: this.#bodyBytes,
-      headersDropped: this.#headersDropped,
-    });
+    this.#frames.push(this.#takeFrame(false));
     this.#headers = [];
     this.#headersDropped = 0;
     this.#hasLength = false;
     this.#length = 0;
     this.#bodyBytes = 0;
     this.#expecting = 'frame';
+  }
+
+  #takeFrame(broken: boolean): Frame {
+    return {
+      command: this.#command,
+      rawHeaders: this.#headers,
+      body: this.#body.take(),
+      // How long a broken one is, nobody knows; it is not whole.
+      bodyBytes: broken ? Math.max(this.#length, this.#bodyBytes + 1) : this.#bodyBytes,
+      headersDropped: this.#headersDropped,
+    };
   }
 }

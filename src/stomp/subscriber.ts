@@ -3,10 +3,10 @@ import type { BusConfig } from '../config/schema.ts';
 import type { Log } from '../telemetry/types.ts';
 import { backoffMs } from './backoff.ts';
 import { openSession, type Session } from './bus-session.ts';
-import type { DeliverySink } from './delivery.ts';
+import type { Delivery, DeliverySink } from './delivery.ts';
 import { serverName } from './dial.ts';
 import type { Headers } from './frame-text.ts';
-import type { Frame } from './frame-types.ts';
+import type { Frame, FrameFault } from './frame-types.ts';
 import { readPasscode } from './passcode.ts';
 
 export interface SubscriberStatus {
@@ -72,6 +72,13 @@ function warnOfTraps(config: BusConfig, log: Log): void {
         'THE MESSAGE BUS IS NOT AUTHENTICATED: bus.hosts[].tls.verify is false, anyone on the way can inject events',
         { server: serverName(host) },
       );
+}
+
+/** A head beyond what is read of one is nothing that a broker sends: the message is not believed, however good its body is. */
+function headFault({ headersDropped }: Frame): NonNullable<Delivery['refused']> | null {
+  if (headersDropped === 0) return null;
+  const lines = headersDropped === 1 ? 'a header line' : `${headersDropped} header lines`;
+  return { code: 'STOMP_HEAD_REFUSED', reason: `${lines} too many, too long or malformed` };
 }
 
 /** Starts subscribing; returns at once, and never throws for what the message bus or the network does. */
@@ -143,10 +150,11 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
           setConnected(true);
         },
         onMessage,
-        onClosed(reason) {
+        onClosed(reason, again) {
           if (session === mine) session = null;
           unconfirmed = 0;
-          failed(reason);
+          if (again) comeAgain(reason);
+          else failed(reason);
         },
       },
     );
@@ -160,13 +168,10 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
       mine.hold(now);
     }
 
-    function onMessage(frame: Frame, headers: Headers): void {
+    function onMessage(frame: Frame, headers: Headers, fault: FrameFault | null): void {
       if (session !== mine) return;
       const { body } = frame;
-      if (frame.headersDropped > 0)
-        log.warn('a message has more or longer headers than Headgear reads; they carry no meaning here', {
-          dropped: frame.headersDropped,
-        });
+      const refused = fault ?? headFault(frame);
       unconfirmed += 1;
       heldBytes += body.length;
       adjustHold();
@@ -174,6 +179,8 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
       const sent = Number(headers.get('timestamp') ?? '');
       options.deliver({
         body,
+        bodyBytes: frame.bodyBytes,
+        ...(refused === null ? {} : { refused }),
         source,
         messageId: headers.get('message-id') ?? null,
         receivedAt: Date.now(),
@@ -189,6 +196,14 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
         },
       });
     }
+  }
+
+  /** To the same host at once: ten thousand broken messages must not cost a backoff each. */
+  function comeAgain(reason: string): void {
+    log.warn('the message bus is connected to anew, behind a message that could not be read', { reason });
+    lastError = reason;
+    setConnected(false);
+    if (stopping === null) retry = setTimeout(attempt, 0);
   }
 
   /** Plans the next attempt: the next host at once while this round has untried ones, else after a backoff. */

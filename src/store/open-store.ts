@@ -27,7 +27,9 @@ import { openTables, type Tables } from './tables.ts';
 import type { Recovered, Store, StoreBatch } from './types.ts';
 
 const DEFAULT_MAX_QUARANTINE_BYTES = 64 * 1024 * 1024;
+const DEFAULT_MAX_QUARANTINE_AGE_MS = 30 * 86_400_000;
 const DEFAULT_SNAPSHOT_INTERVAL_MS = 600_000;
+const EXPIRY_INTERVAL_MS = 3_600_000;
 const CAUSE_WAIT_MS = 1_000;
 /** Above every alias: a certificate's key is [app, alias], and aliases are ASCII. */
 const AFTER_EVERY_ALIAS = '\uffff';
@@ -38,9 +40,13 @@ export interface StoreOptions {
   readonly maxQuarantined: number;
   /** Bound of all quarantined bodies together; default 64 MiB. */
   readonly maxQuarantineBytes?: number;
+  /** After which a quarantined message goes; default 30 days. */
+  readonly maxQuarantineAgeMs?: number;
   /** Longest time, in milliseconds, that a change is in the store but in no verified snapshot; default 10 minutes. */
   readonly snapshotIntervalMs?: number;
   readonly log: Log;
+  /** Epoch milliseconds; default: the system's clock. */
+  readonly now?: () => number;
 }
 
 /**
@@ -93,7 +99,9 @@ function createStore(
   const bounds = {
     maxEntries: options.maxQuarantined,
     maxBytes: options.maxQuarantineBytes ?? DEFAULT_MAX_QUARANTINE_BYTES,
+    maxAgeMs: options.maxQuarantineAgeMs ?? DEFAULT_MAX_QUARANTINE_AGE_MS,
   };
+  const now = options.now ?? Date.now;
   let index: QuarantineIndex = {
     held: quarantine.values().map(heldOf),
     nextId: meta.get('nextQuarantineId') ?? 1,
@@ -103,7 +111,16 @@ function createStore(
 
   /** One batch after the other: each plans its quarantine from what the one before left. */
   async function commitNext(batch: StoreBatch): Promise<void> {
-    const plan = planQuarantine(index, batch.forgetQuarantineOf, batch.quarantine, bounds);
+    const plan = planQuarantine(
+      index,
+      {
+        entries: batch.quarantine,
+        forget: batch.forgetQuarantineOf,
+        drop: batch.dropQuarantine,
+        now: now(),
+      },
+      bounds,
+    );
     try {
       await root.childTransaction(() => writeBatch(tables, batch, plan));
     } catch (error) {
@@ -112,6 +129,32 @@ function createStore(
     index = { held: plan.held, nextId: plan.nextId };
     snapshots.changed(deletesSecrets(batch, plan));
   }
+
+  /** Age alone has to end what is kept, also where no event comes for weeks. */
+  function expire(): void {
+    const [oldest] = index.held;
+    if (closed !== null || oldest === undefined || oldest.at >= now() - bounds.maxAgeMs) return;
+    const nothing = {
+      apps: [],
+      certificates: [],
+      quarantine: [],
+      forgetQuarantineOf: [],
+      dropQuarantine: [],
+    };
+    // What a batch before it changes is read in its turn.
+    last = last
+      .then(() =>
+        commitNext({
+          ...nothing,
+          nextClaim: meta.get('nextClaim') ?? 1,
+          generation: meta.get('generation') ?? 0,
+        }),
+      )
+      .catch(() => undefined);
+  }
+  const clock = setInterval(expire, EXPIRY_INTERVAL_MS);
+  clock.unref();
+  expire();
 
   return {
     recover(): Recovered {
@@ -129,6 +172,8 @@ function createStore(
       return done;
     },
     quarantined: (limit) => (limit <= 0 ? [] : quarantine.values({ reverse: true, limit })),
+    quarantineEntry: (id) => quarantine.get(id) ?? null,
+    quarantineIds: () => index.held.map(({ id }) => id),
     quarantineSize: () => index.held.length,
     health: () => ({
       restored,
@@ -137,6 +182,7 @@ function createStore(
     }),
     snapshot: snapshots.take,
     close() {
+      clearInterval(clock);
       closed ??= Promise.all([last, snapshots.stop()])
         .then(() => root.close())
         .finally(releaseLock);

@@ -18,7 +18,7 @@ export interface QuarantineEntry {
   readonly app: AppKey | null;
   /** The body, whole up to the body limit, else its beginning. May hold a private key: admin shows it redacted. */
   readonly body: Uint8Array;
-  /** Length of the body as it came. */
+  /** Length of the body as it came, as far as that is known; above `body.length` where it is not whole. */
   readonly bodyBytes: number;
 }
 
@@ -35,6 +35,8 @@ export interface StoreBatch {
   readonly quarantine: readonly Omit<QuarantineEntry, 'id'>[];
   /** Quarantine entries of these applications go. */
   readonly forgetQuarantineOf: readonly AppKey[];
+  /** Entries that go: replayed, or dropped by an operator. */
+  readonly dropQuarantine: readonly number[];
   readonly nextClaim: number;
   readonly generation: number;
 }
@@ -62,6 +64,10 @@ export interface Store {
   commit(batch: StoreBatch): Promise<void>;
   /** Newest first. */
   quarantined(limit: number): readonly QuarantineEntry[];
+  /** One entry, or null where there is none of this number (any more). */
+  quarantineEntry(id: number): QuarantineEntry | null;
+  /** Their numbers, oldest first. */
+  quarantineIds(): readonly number[];
   quarantineSize(): number;
   health(): StoreHealth;
   /** Takes a verified snapshot now; resolves when it is in its place, or when it failed (`health` says why). */

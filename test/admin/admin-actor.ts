@@ -3,7 +3,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Admin, type AdminOptions, startAdmin } from '../../src/admin/start-admin.ts';
-import type { QuarantineView } from '../../src/admin/views.ts';
+import type { QuarantineView, SettledView } from '../../src/admin/views.ts';
 import type { ControlStatus, EventReport } from '../../src/control/types.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -14,6 +14,8 @@ export interface House {
   reason: string | null;
   /** What was asked for by hand. */
   readonly manual: object[];
+  /** What was asked for of quarantined messages. */
+  readonly settled: (readonly [verb: string, ids: readonly number[] | null])[];
   quarantine: QuarantineView[];
   readonly listeners: Set<(report: EventReport) => void>;
   tell(report: Partial<EventReport>): void;
@@ -37,6 +39,7 @@ export async function startTestAdmin(
     apps: [],
     reason: null,
     manual: [],
+    settled: [],
     quarantine: [],
     listeners,
     tell(report) {
@@ -63,6 +66,12 @@ export async function startTestAdmin(
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
+      quarantineEntry: (id) => house.quarantine.find((entry) => entry.id === id) ?? null,
+      settleQuarantine: (verb, ids) => {
+        house.settled.push([verb, ids]);
+        const known = ids ?? house.quarantine.map(({ id }) => id);
+        return Promise.resolve(known.map((id) => ({ id, ...outcomeOf(id) })));
+      },
       manual: (request) => {
         house.manual.push(request);
         return Promise.resolve({ status: 200, outcome: 'applied', code: '', reason: '', notes: [] });
@@ -82,6 +91,12 @@ export async function startTestAdmin(
     rmSync(stateDir, { recursive: true, force: true });
   };
   return { admin: { ...admin, stop }, house, port, stateDir, url: `http://127.0.0.1:${port}` };
+}
+
+/** 13 is refused anew. */
+function outcomeOf(id: number): Omit<SettledView, 'id'> {
+  if (id !== 13) return { outcome: 'applied', code: '', reason: '', notes: [] };
+  return { outcome: 'refused', code: 'SPI_YAML', reason: 'still bad\u001b[31m', notes: [] };
 }
 
 /** Sends bytes as they are and gives back everything that comes until the end. */

@@ -112,6 +112,35 @@ describe('a request that writes', () => {
     assert.deepEqual(here.house.manual, [{ verb: 'add-pool', app: 'demo/app' }]);
   });
 
+  it('settles quarantined messages by number or all of them, and takes nothing unclear for all', async () => {
+    const here = await start();
+    const ask = (body: unknown, path = '/quarantine/drop') => post(here, {}, JSON.stringify(body), path);
+    assert.deepEqual(await (await ask({ ids: [2, 1, 2] })).json(), {
+      results: [2, 1].map((id) => ({ id, outcome: 'applied', code: '', reason: '', notes: [] })),
+    });
+    assert.equal((await ask({ all: true }, '/quarantine/replay')).status, 200);
+    for (const unclear of [
+      {},
+      { all: false },
+      { ids: [] },
+      { ids: [1], all: true },
+      { ids: ['1'] },
+      { ids: [1.5] },
+      { ids: [0] },
+      { all: true, id: 1 },
+      { ids: 1 },
+    ]) {
+      const answer = await ask(unclear);
+      assert.deepEqual([answer.status, (await answer.text()).includes('"all": true')], [400, true]);
+    }
+    assert.deepEqual(here.house.settled, [
+      ['drop', [2, 1]],
+      ['replay', null],
+    ]);
+    assert.equal((await post(here, { authorization: '' }, '{"all":true}', '/quarantine/drop')).status, 401);
+    assert.equal(here.house.settled.length, 2);
+  });
+
   it('changes nothing without the token, and its body is not even read', async () => {
     const here = await start();
     const answer = await post(here, { authorization: 'Bearer guess' }, 'x'.repeat(200_000));

@@ -86,7 +86,9 @@ export function memoryStore(): MemoryStore {
         else store.certificates.set(`${app} ${alias}`, certificate);
       }
       const gone = new Set<string | null>(batch.forgetQuarantineOf);
-      store.entries = store.entries.filter(({ app }) => app === null || !gone.has(app));
+      store.entries = store.entries.filter(
+        ({ id, app }) => !batch.dropQuarantine.includes(id) && (app === null || !gone.has(app)),
+      );
       for (const entry of batch.quarantine) {
         store.entries.push({ ...entry, id: meta.nextId });
         meta.nextId += 1;
@@ -97,6 +99,8 @@ export function memoryStore(): MemoryStore {
     quarantined: (limit) => store.entries.toReversed().slice(0, limit),
     health: () => ({ restored: null, snapshotAt: null, snapshotTrouble: null }),
     snapshot: async () => undefined,
+    quarantineEntry: (id) => store.entries.find((entry) => entry.id === id) ?? null,
+    quarantineIds: () => store.entries.map(({ id }) => id),
     quarantineSize: () => store.entries.length,
     close: () => Promise.resolve(),
   };

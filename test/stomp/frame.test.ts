@@ -13,12 +13,14 @@ function feedAll(limits: FrameLimits, chunks: readonly Buffer[]): Fed {
   const parser = new FrameParser(limits);
   const frames: Frame[] = [];
   let fault: Fed['fault'] = null;
+  let broken: Fed['broken'] = null;
   for (const chunk of chunks) {
     const fed = parser.feed(chunk);
     frames.push(...fed.frames);
     fault = fed.fault;
+    broken = fed.broken;
   }
-  return { frames, fault };
+  return { frames, fault, broken };
 }
 
 /** Cuts the bytes at the given places (taken modulo the length). */
@@ -177,6 +179,40 @@ describe('the frame parser', () => {
     assert.equal(large?.bodyBytes, 5_000);
     assert.equal(next?.body.toString(), 'next');
   });
+
+  it('takes no broken header of a message for the end of it, where the sender would send it again for ever', () => {
+    const bytes =
+      'MESSAGE\n:no name\nno colon\nnul:a\0b\nmessage-id:7\ncontent-length:3\n\nabc\0MESSAGE\nmessage-id:8\n\nx\0';
+    const { frames, fault } = feedAll(CURTAIL, [Buffer.from(bytes)]);
+    assert.equal(fault, null);
+    assert.deepEqual(
+      frames.map(({ rawHeaders, body, headersDropped }) => [
+        rawHeaders[0]?.[1],
+        body.toString(),
+        headersDropped,
+      ]),
+      [
+        ['7', 'abc', 3],
+        ['8', 'x', 0],
+      ],
+    );
+  });
+
+  const lengths: readonly [what: string, head: string, code: string, body: string][] = [
+    ['no number', 'content-length:many\nmessage-id:7\n', 'STOMP_BAD_LENGTH', ''],
+    ['too short', 'message-id:7\ncontent-length:2\n', 'STOMP_NO_NUL', 'ab'],
+  ];
+  for (const [what, head, code, body] of lengths)
+    it(`says which message it is whose length is ${what}, wherever the bytes are cut`, () => {
+      const bytes = Buffer.from(`MESSAGE\na:b\n${head}\nabcd\0`);
+      for (let at = 0; at <= bytes.length; at += 1) {
+        const { frames, fault, broken } = feedAll(CURTAIL, [bytes.subarray(0, at), bytes.subarray(at)]);
+        assert.deepEqual([frames.length, fault?.code], [0, code]);
+        assert.equal(new Map(broken?.rawHeaders).get('message-id'), '7');
+        assert.equal(broken?.body.toString(), body);
+        assert.ok((broken?.bodyBytes ?? 0) > body.length, 'it is not whole');
+      }
+    });
 
   it('holds little memory while a giant body of unknown length passes', () => {
     const parser = new FrameParser(CURTAIL);

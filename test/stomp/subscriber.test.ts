@@ -237,7 +237,7 @@ describe('the subscriber', () => {
     });
 
   it('survives a message for a subscription called constructor with a thousand headers and a 100 KiB line', async (t) => {
-    const { bus, subscriber, got, acks, log } = await subscribed(t, {});
+    const { bus, subscriber, got, acks } = await subscribed(t, {});
     await eventually(() => subscriber.status().connected);
     const headers = Array.from({ length: 2_000 }, (_, index) => `h${index}:v`);
     bus.connections[0]?.write(
@@ -252,7 +252,58 @@ describe('the subscriber', () => {
     assert.equal(got.all[0]?.messageId, 'm');
     assert.deepEqual(acks()[0], ['a', 'ack-2']);
     assert.equal(bus.connections.length, 1);
-    assert.ok(warned(log, 'more or longer headers'));
+    assert.equal(got.all[0]?.refused?.code, 'STOMP_HEAD_REFUSED');
+    assert.equal(got.all[1]?.refused, undefined);
+  });
+
+  it('acks a message that breaks the framing, once it is durable, and comes again for what follows it, at once', async (t) => {
+    const total = 50;
+    const { bus, got, acks, subscriber } = await subscribed(
+      t,
+      {
+        onFrame: (frame, connection, index) => {
+          if (frame.command !== 'SUBSCRIBE') return false;
+          connection.write(`RECEIPT\nreceipt-id:${frame.headers.get('receipt')}\n\n\0`);
+          connection.message(`good${index}`, 'fine');
+          // The body goes on after its length, and pretends to be another message.
+          connection.write(
+            `MESSAGE\nmessage-id:bad${index}\nack:ack-bad${index}\ncontent-length:2\n\nabMESSAGE\nmessage-id:forged\nack:x\n\n\0`,
+          );
+          connection.message(`unseen${index}`, 'comes again');
+          return true;
+        },
+      },
+      { reconnectMinMs: 10_000 },
+    );
+    let next = 0;
+    await eventually(() => {
+      while (next < got.all.length) got.all[next++]?.ack();
+      return bus.connections.length > total;
+    });
+    assert.deepEqual(acks()[0], ['ack-good0', 'ack-bad0']);
+    const [good, bad] = got.all;
+    assert.deepEqual([good?.messageId, good?.refused], ['good0', undefined]);
+    assert.deepEqual(
+      [bad?.messageId, bad?.refused?.code, bad?.body.toString()],
+      ['bad0', 'STOMP_NO_NUL', 'ab'],
+    );
+    assert.ok((bad?.bodyBytes ?? 0) > 2);
+    assert.ok(got.all.every(({ messageId }) => !/forged|unseen/.test(messageId ?? '')));
+    assert.match(subscriber.status().lastError, /could not be read/);
+  });
+
+  it('waits with a broken message for as long as it is not durable, and acks nothing of it', async (t) => {
+    const { bus, got, acks, subscriber } = await subscribed(t, {});
+    await eventually(() => subscriber.status().connected);
+    bus.connections[0]?.write('MESSAGE\nmessage-id:1\nack:a\ncontent-length:x\n\nabc\0');
+    await eventually(() => got.all.length === 1);
+    bus.connections[0]?.message('2', 'later');
+    assert.deepEqual(acks(), [[]]);
+    assert.equal(bus.connections.length, 1);
+    got.all[0]?.ack();
+    await eventually(() => bus.connections.length === 2);
+    assert.deepEqual(acks()[0], ['a']);
+    assert.equal(got.all.length, 1);
   });
 
   it('hands a 100 MiB body on cut at one byte above the limit, in little memory', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { planQuarantine, type QuarantineIndex } from '../../src/store/quarantine.ts';
-import { application, batch, openTestStore, quarantined, withDirectory } from './samples.ts';
+import { application, batch, NOW, openTestStore, quarantined, withDirectory } from './samples.ts';
 
 test('the quarantine keeps the newest entries within its number, newest first', async () => {
   await withDirectory(async (dir) => {
@@ -129,14 +129,15 @@ test('whatever is added and forgotten, the bounds hold, numbers rise, and no you
   const step = fc.record({
     add: fc.array(entry, { maxLength: 5 }),
     forget: fc.array(fc.constantFrom('demo/a', 'demo/b')),
+    drop: fc.array(fc.nat(20), { maxLength: 3 }),
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 12 }), fc.integer({ min: 1, max: 6 }), (steps, maxEntries) => {
-      const bounds = { maxEntries, maxBytes: 100 };
+      const bounds = { maxEntries, maxBytes: 100, maxAgeMs: 1 };
       let index: QuarantineIndex = { held: [], nextId: 1 };
-      for (const { add, forget } of steps) {
-        const entries = add.map(({ app, size }) => quarantined({ app, body: Buffer.alloc(size) }));
-        const plan = planQuarantine(index, forget, entries, bounds);
+      for (const { add, forget, drop } of steps) {
+        const entries = add.map(({ app, size }) => quarantined({ app, at: 0, body: Buffer.alloc(size) }));
+        const plan = planQuarantine(index, { entries, forget, drop, now: 0 }, bounds);
         assert.ok(plan.held.length <= bounds.maxEntries);
         assert.ok(plan.held.reduce((sum, { bytes }) => sum + bytes, 0) <= bounds.maxBytes);
         const before = new Set(index.held.map(({ id }) => id));
@@ -153,4 +154,40 @@ test('whatever is added and forgotten, the bounds hold, numbers rise, and no you
       }
     }),
   );
+});
+
+test('a message that is dropped goes alone, and one that is too old goes with the next commit, at the start or by the clock', async () => {
+  await withDirectory(async (dir) => {
+    let now = NOW;
+    const options = { maxQuarantineAgeMs: 1_000, now: () => now };
+    const store = await openTestStore(dir, options);
+    await store.commit(batch({ quarantine: [0, 0, 500].map((age) => quarantined({ at: NOW + age })) }));
+    await store.commit(batch({ dropQuarantine: [2, 77] }));
+    assert.deepEqual(store.quarantineIds(), [1, 3]);
+    assert.equal(store.quarantineEntry(3)?.id, 3);
+    assert.equal(store.quarantineEntry(2), null);
+    now = NOW + 1_001;
+    await store.commit(batch({ generation: 7, nextClaim: 9 }));
+    assert.deepEqual(store.quarantineIds(), [3]);
+    await store.close();
+    now = NOW + 2_000;
+    const again = await openTestStore(dir, options);
+    await again.close();
+    const third = await openTestStore(dir, { ...options, now: () => NOW });
+    assert.deepEqual([third.quarantineSize(), third.quarantined(9)], [0, []]);
+    const { generation, nextClaim } = third.recover();
+    assert.deepEqual([generation, nextClaim], [7, 9], 'what the clock does changes nothing else');
+    await third.close();
+  });
+});
+
+test('a batch that has nothing to do with the quarantine leaves its index as it is, the very same object', () => {
+  const index: QuarantineIndex = {
+    held: Array.from({ length: 1_000 }, (_, id) => ({ id, app: null, bytes: 1, at: 5 })),
+    nextId: 1_000,
+  };
+  const bounds = { maxEntries: 1_000, maxBytes: 1_000, maxAgeMs: 10 };
+  const idle = { entries: [], forget: [], drop: [], now: 15 };
+  assert.equal(planQuarantine(index, idle, bounds).held, index.held);
+  assert.equal(planQuarantine(index, { ...idle, now: 16 }, bounds).held.length, 0);
 });

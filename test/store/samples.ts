@@ -18,8 +18,11 @@ export async function withDirectory(run: (dir: string) => Promise<void>): Promis
   }
 }
 
+/** Of every test's clock; as old as `quarantined` says. */
+export const NOW = 1_800_000_000_000;
+
 export function openTestStore(dir: string, options: Partial<StoreOptions> = {}): Promise<Store> {
-  return openStore({ dir, maxQuarantined: 100, log: memoryLog(), ...options });
+  return openStore({ dir, maxQuarantined: 100, log: memoryLog(), now: () => NOW, ...options });
 }
 
 export function batch(part: Partial<StoreBatch> = {}): StoreBatch {
@@ -28,6 +31,7 @@ export function batch(part: Partial<StoreBatch> = {}): StoreBatch {
     certificates: [],
     quarantine: [],
     forgetQuarantineOf: [],
+    dropQuarantine: [],
     nextClaim: 1,
     generation: 1,
     ...part,
@@ -86,7 +90,7 @@ export function certificate(id: string): PublishedCertificate {
 export function quarantined(part: Partial<QuarantineEntry> = {}): Omit<QuarantineEntry, 'id'> {
   const { id: _, ...given } = { id: 0, ...part };
   return {
-    at: 1_800_000_000_000,
+    at: NOW,
     source: 'bus:127.0.0.1:61613',
     messageId: null,
     code: 'SPI_YAML',
