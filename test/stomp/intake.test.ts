@@ -40,6 +40,7 @@ describe('the intake', () => {
   it('sends a RECEIPT only once the SEND was acked, and none where none was asked for', async (t) => {
     const { client, got, intake } = await startTestIntake(t);
     const publisher = await client();
+    await publisher.frame(1);
     publisher.write(send('one', 'receipt:r\\c1') + send('two') + send('three', 'receipt:r3'));
     await eventually(() => got.all.length === 3);
     assert.equal(intake.status().unconfirmed, 3);
