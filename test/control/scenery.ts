@@ -58,7 +58,7 @@ export function scene(over: Partial<ControlOptions> = {}, store = memoryStore())
     async send(...bodies) {
       const deliveries = bodies.map((one) => delivery(one));
       for (const one of deliveries) control.deliver(one);
-      await eventually(() => deliveries.every(({ acks }) => acks() > 0), 'every delivery acked');
+      await eventually(() => deliveries.every(({ acks }) => acks() > 0), 'every delivery acked', 60_000);
       return deliveries;
     },
     async published() {
