@@ -16,6 +16,7 @@ import { type OwnListener, ownListenerKeys, tablePolicyOf } from './control/tabl
 import { createPlane, type Plane } from './plane/create-plane.ts';
 import { startKeepAwake } from './probes/keep-awake.ts';
 import { machineAddresses } from './resolver/node-identity.ts';
+import { createStapler, type Stapler } from './stapling/stapler.ts';
 import { startIntake } from './stomp/intake.ts';
 import { startSubscriber } from './stomp/subscriber.ts';
 import { openStore } from './store/open-store.ts';
@@ -78,8 +79,10 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
       log,
     });
     running.push(store.close);
+    let stapler: Stapler | null = null;
     const plane = createPlane({
       config,
+      onCertificateUse: (certificate) => stapler?.note(certificate),
       platformCertificates: platform.certificates,
       log: log.child('plane'),
       metrics,
@@ -91,9 +94,23 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     });
     running.push(() => plane.drain(config.drainTimeoutMs));
     const tlsMeans = { config: config.tls, log: log.child('tls'), metrics };
-    const { tickets } = config.tls;
+    const { tickets, ocsp, maxCachedContexts } = config.tls;
+    stapler = createStapler({
+      ...{ ...tlsMeans, config: ocsp, maxCertificates: maxCachedContexts },
+      ...{ publish: plane.setStaple, isInUse: plane.usesCertificate },
+    });
+    running.push(stapler.stop);
+    // Before anybody asks: a certificate may forbid its clients to do without (RFC 7633).
+    const noteAll = (certificates: typeof platform.certificates): void => {
+      for (const { id, chainPem } of certificates) stapler?.note({ id, chainPem });
+    };
+    noteAll(platform.certificates);
+    const onRenewed = (certificates: typeof platform.certificates): void => {
+      plane.setPlatformCertificates(certificates);
+      noteAll(certificates);
+    };
+    running.push(watchPlatformCertificates({ ...tlsMeans, publish: onRenewed }).stop);
     running.push(startTicketSource({ ...tlsMeans, config: tickets, publish: plane.setTicketSecrets }).stop);
-    running.push(watchPlatformCertificates({ ...tlsMeans, publish: plane.setPlatformCertificates }).stop);
     const keepAwake = startKeepAwake({ config: config.keepAwake, log: log.child('probes'), metrics });
     running.push(keepAwake.stop);
     // Filled as the listeners come up, because a port 0 is known only then; no event is judged before.

@@ -29,6 +29,10 @@ const allowances: Readonly<Record<string, Allowance>> = {
     types: ['spi'],
     why: 'control plane: it may know what to visit, not how requests are forwarded',
   },
+  stapling: {
+    rooms: ['pem', 'resolver', 'telemetry', 'config'],
+    why: 'control plane: it has the network; the data plane only staples',
+  },
   control: {
     rooms: ['stomp', 'sources', 'spi', 'pem', 'table', 'store', 'resolver', 'probes', 'telemetry', 'config'],
     why: 'control never imports the data plane; plain data crosses in app.ts',

@@ -10,6 +10,7 @@ import type { PlatformCertificate } from './load-platform.ts';
 import { byPreference, defaultsAmong, successorOf } from './platform-order.ts';
 import { createPrewarm } from './prewarm.ts';
 import { type CertificateSource, createSniIndex, type Match, normalise } from './sni-index.ts';
+import { createStaples, type Staple } from './staples.ts';
 import { createTicketKeys, type TicketSecret } from './ticket-keys.ts';
 import { tlsSettingsOf } from './tls-settings.ts';
 
@@ -19,6 +20,8 @@ export interface ChosenContext {
   readonly name: string;
   readonly source: CertificateSource;
   readonly certificateId: string;
+  /** The certificate's OCSP response, to be stapled where the client asks for it. */
+  readonly staple: Buffer | null;
 }
 
 /** Plain data for admin. */
@@ -43,6 +46,10 @@ export interface CertificateBook {
   setPlatform(certificates: readonly PlatformCertificate[]): void;
   /** Keys of session tickets, newest first. */
   setTicketSecrets(secrets: readonly TicketSecret[]): void;
+  /** The OCSP response of a certificate; null: none any more. */
+  setStaple(id: string, staple: Staple | null): void;
+  /** Whether handshakes get this certificate: one of the platform, or one that a handshake had lately. */
+  isInUse(id: string): boolean;
   list(): readonly ListedCertificate[];
   /** Number of aliases with a certificate. */
   size(): number;
@@ -61,6 +68,8 @@ export interface CertificateBookOptions {
    * the good ones out of the cache. Default: every name is served.
    */
   readonly isServed?: (host: string) => boolean;
+  /** Called when a handshake gets a certificate that none had lately. Default: nobody wants to know. */
+  readonly onUse?: (certificate: { readonly id: string; readonly chainPem: string }) => void;
   /** Newest first; threads and instances that share them resume each other's sessions. Default: a random one. */
   readonly ticketSecrets?: readonly TicketSecret[];
   /** Epoch milliseconds. */
@@ -75,11 +84,18 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
     isServed = () => true,
     ticketSecrets = [randomBytes(32)],
     now = Date.now,
+    onUse = () => {},
   } = options;
   let platform = options.platform;
   const index = createSniIndex<PublishedCertificate>(entriesOf(platform), defaultsAmong(platform));
   const ticketKeys = createTicketKeys(ticketSecrets);
-  const contexts = createContexts({ settings: tlsSettingsOf(config), ticketKeys, log });
+  const contexts = createContexts({
+    settings: tlsSettingsOf(config),
+    ticketKeys,
+    log,
+    onBuilt: ({ id, chainPem }) => onUse({ id, chainPem }),
+  });
+  const staples = createStaples(config.maxCachedContexts, now);
   const prewarm = createPrewarm();
   /** Unless it was replaced once more by then. */
   const warm = (name: string, certificate: PublishedCertificate): void =>
@@ -119,6 +135,8 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
       }
     },
     setTicketSecrets: ticketKeys.replace,
+    setStaple: staples.set,
+    isInUse: (id) => contexts.holds(id) || platform.some((certificate) => certificate.id === id),
     contextFor(offer) {
       const host = offer.serverName === null ? null : normalise(offer.serverName);
       const refused = host === null ? config.withoutName === 'refuse' : config.unknownName === 'refuse';
@@ -128,7 +146,9 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
         // An exact match needs no question: an alias with a certificate has its own context even before its route is there.
         const name = host !== null && (pattern === host || isServed(host)) ? host : pattern;
         const context = contexts.get(name, entry);
-        return context === null ? null : { context, name, source, certificateId: entry.id };
+        return context === null
+          ? null
+          : { context, name, source, certificateId: entry.id, staple: staples.get(entry.id) };
       };
       // Where nothing fits, the best one: OpenSSL then tells the client what is wrong.
       return (

@@ -30,8 +30,10 @@ export function createContexts(options: {
   readonly settings: TlsSettings;
   readonly ticketKeys: TicketKeys;
   readonly log: Log;
+  /** A context was made: handshakes get this certificate. */
+  readonly onBuilt: (certificate: PublishedCertificate) => void;
 }): Contexts {
-  const { settings, ticketKeys, log } = options;
+  const { settings, ticketKeys, log, onBuilt } = options;
   const cache = new LRUCache<string, SecureContext>({ max: settings.maxCachedContexts });
   // Ids, not names: a name whose own certificate is of no use has the wildcard's context in the cache.
   const unservable = new LRUCache<string, true>({ max: settings.maxCachedContexts });
@@ -74,7 +76,10 @@ export function createContexts(options: {
       if (held !== undefined) return held;
       if (unservable.has(certificate.id)) return null;
       const context = build(name, certificate);
-      if (context !== null) cache.set(key, context);
+      if (context !== null) {
+        cache.set(key, context);
+        onBuilt(certificate);
+      }
       return context;
     },
     forget: (name, certificateId) => cache.delete(keyOf(name, certificateId)),

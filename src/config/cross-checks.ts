@@ -139,6 +139,7 @@ function checkPasscode(path: 'bus' | 'intake', keys: BusConfig | IntakeConfig, r
 
 function checkAddresses(config: Config, refuse: Say): void {
   checkCidrs(config.http.trustedProxies, 'http.trustedProxies', refuse);
+  checkCidrs(config.tls.ocsp.allowedAddresses, 'tls.ocsp.allowedAddresses', refuse);
   for (const scheme of ['http', 'https'] as const) {
     for (const [n, { proxyProtocolFrom }] of config.listeners[scheme].entries()) {
       checkCidrs(proxyProtocolFrom, `listeners.${scheme}[${n}].proxyProtocolFrom`, refuse);

@@ -25,6 +25,14 @@ const tickets = z.strictObject({
   keysFile: z.string().optional(),
 });
 
+const ocsp = z.strictObject({
+  /** Staple OCSP responses where a certificate names a responder. */
+  enabled: z.boolean().default(true),
+  timeoutMs: ms.default(5_000),
+  /** CIDRs of responders that may be asked besides public addresses on port 80: an internal CA's. */
+  allowedAddresses: z.array(z.string()).default([]),
+});
+
 export const tlsSection = z.strictObject({
   /**
    * Wildcard and other certificates of the platform itself. Several may stand for one name, RSA and ECDSA say: a client gets the first
@@ -42,6 +50,7 @@ export const tlsSection = z.strictObject({
   misdirected: z.enum(['refuse', 'route']).default('refuse'),
   /** Session resumption. */
   tickets: tickets.prefault({}),
+  ocsp: ocsp.prefault({}),
   handshakeTimeoutMs: ms.default(10_000),
   maxCachedContexts: count.default(2_000),
 });

@@ -10,9 +10,15 @@ import { type SecureContext, TLSSocket } from 'node:tls';
 import { type ClientHello, ClientHelloReader } from './client-hello.ts';
 import { endLingering } from './end-lingering.ts';
 
+export interface TlsMeans {
+  readonly context: SecureContext;
+  /** The OCSP response of the context's certificate; null: none. OpenSSL sends it where the client asks (RFC 6066 section 8). */
+  readonly staple?: Buffer | null;
+}
+
 export interface TlsAcceptOptions {
   /** The context for what the client asks for and can do; null refuses the connection. */
-  readonly contextFor: (hello: ClientHello) => { readonly context: SecureContext } | null;
+  readonly contextFor: (hello: ClientHello) => TlsMeans | null;
   /**
    * What takes the connection over undecrypted, if the name is one of those; `bytes` are the hello and what came behind it. Then neither
    * of the callbacks is called, and the socket (paused, without any of our listeners) is its new owner's. A client without a name is
@@ -123,6 +129,7 @@ export function acceptTls(
       ALPNProtocols: options.alpnProtocols ?? HTTP_1_1,
     });
     tlsSocket = secured;
+    if (chosen.staple) staple(secured, chosen.staple);
     // Node tells a TLSSocket without a tls.Server of faults by this event alone, also after the handshake (a forged record, say).
     secured.on('_tlsError', (error: Error) => secured.destroy(error));
     secured.once('error', onHandshakeError);
@@ -197,6 +204,15 @@ export function acceptTls(
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') onHandshakeEnd();
     else fail('EDGE_TLS_HANDSHAKE', error.code ?? 'unknown');
   }
+}
+
+/**
+ * Node lets only a tls.Server staple (its event OCSPRequest), by this call of the native handle, which the handshake reads later. Should it go
+ * away, handshakes go on without.
+ */
+function staple(socket: TLSSocket, response: Buffer): void {
+  const handle = (socket as { _handle?: { setOCSPResponse?: (response: Buffer) => void } | null })._handle;
+  handle?.setOCSPResponse?.(response);
 }
 
 /** Protocols in the form of the wire (RFC 7301 section 3.1), so that it is made once and not for each connection. */

@@ -36,7 +36,7 @@ export function readElement(bytes: Uint8Array, offset: number, limit: number): E
 }
 
 /** The elements within `parent`, at most `max`; null where they do not fill it exactly. */
-function childrenOf(bytes: Uint8Array, parent: Element, max = 10): readonly Element[] | null {
+export function childrenOf(bytes: Uint8Array, parent: Element, max = 10): readonly Element[] | null {
   const found: Element[] = [];
   let offset = parent.start;
   while (offset < parent.end) {

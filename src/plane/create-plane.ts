@@ -7,6 +7,7 @@ import { createEjections } from '../balancer/ejection.ts';
 import { pickLeastLoaded } from '../balancer/pick.ts';
 import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
 import type { PlatformCertificate } from '../certificates/load-platform.ts';
+import type { Staple } from '../certificates/staples.ts';
 import type { TicketSecret } from '../certificates/ticket-keys.ts';
 import type { Config } from '../config/schema.ts';
 import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
@@ -30,6 +31,8 @@ export interface PlaneOptions {
   readonly platformCertificates: readonly PlatformCertificate[];
   /** Keys of session tickets, newest first; default: a random one. */
   readonly ticketSecrets?: readonly TicketSecret[];
+  /** Called when a handshake gets a certificate that none had lately. Plain data. */
+  readonly onCertificateUse?: (certificate: { readonly id: string; readonly chainPem: string }) => void;
   readonly log: Log;
   readonly metrics: Metrics;
   record(context: RequestContext, durationUs: number): void;
@@ -60,6 +63,10 @@ export interface Plane {
   certificates(): readonly ListedCertificate[];
   setPlatformCertificates(certificates: readonly PlatformCertificate[]): void;
   setTicketSecrets(secrets: readonly TicketSecret[]): void;
+  /** The OCSP response of a certificate; null: none any more. */
+  setStaple(id: string, staple: Staple | null): void;
+  /** Whether handshakes get this certificate. */
+  usesCertificate(id: string): boolean;
   /** Stops accepting, lets open requests finish up to `timeoutMs`, then ends what is left. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -78,6 +85,7 @@ export function createPlane(options: PlaneOptions): Plane {
     metrics,
     isServed: (host) => router.route(host) !== null,
     ...(options.ticketSecrets === undefined ? {} : { ticketSecrets: options.ticketSecrets }),
+    ...(options.onCertificateUse === undefined ? {} : { onUse: options.onCertificateUse }),
   });
   const listeners: Listener[] = [];
   const bound = { http: [] as net.AddressInfo[], https: [] as net.AddressInfo[] };
@@ -193,6 +201,8 @@ export function createPlane(options: PlaneOptions): Plane {
     certificates: certificates.list,
     setPlatformCertificates: certificates.setPlatform,
     setTicketSecrets: certificates.setTicketSecrets,
+    setStaple: certificates.setStaple,
+    usesCertificate: certificates.isInUse,
     async drain(timeoutMs) {
       draining = true;
       await Promise.race([
