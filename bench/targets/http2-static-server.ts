@@ -16,6 +16,8 @@ server.on('stream', (stream, headers) => {
 });
 
 function answer(stream: ServerHttp2Stream, body: Buffer): void {
+  // A client that ends in the middle of an upload takes its streams with it.
+  if (stream.destroyed) return;
   stream.respond({ ':status': 200, 'content-type': 'text/plain', 'content-length': body.length });
   stream.end(body);
 }
