@@ -25,6 +25,7 @@ import { createLog } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createRequestMetrics } from './telemetry/request-metrics.ts';
 import type { Log } from './telemetry/types.ts';
+import { upstreamTlsProblems } from './upstream/tls-policy.ts';
 
 export interface Address {
   readonly host: string;
@@ -56,7 +57,8 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     path,
     message: `${reason} (${code})`,
   }));
-  const problems = files.problems.length > 0 ? files.problems : broken;
+  const problems =
+    files.problems.length > 0 ? files.problems : [...broken, ...upstreamTlsProblems(config.upstream.tls)];
   if (problems.length > 0) throw new ConfigError(name, problems);
 
   const log = createLog(config.log);

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { isCidr, isLoopbackHost } from './addresses.ts';
 import { checkPassThrough } from './check-pass-through.ts';
+import { checkUpstreamTls } from './check-upstream-tls.ts';
 import type { Problem } from './problem.ts';
 import type { BusConfig, Config, IntakeConfig } from './schema.ts';
 
@@ -30,6 +31,7 @@ export function crossProblems(config: Config): CrossProblems {
   checkAddresses(config, refuse);
   checkApplications(config, refuse);
   checkPassThrough(config, refuse, warn);
+  checkUpstreamTls(config, refuse, warn);
   return { problems, warnings };
 }
 

@@ -3,6 +3,7 @@ import { type ClientRequestArgs, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
+import { upstreamTlsContext } from '../upstream/tls-policy.ts';
 
 /** Request options as http-proxy hands them through from its `ssl` option. */
 interface MarkedOptions extends ClientRequestArgs {
@@ -32,7 +33,7 @@ export function createEndpointAgents(upstream: Config['upstream']): EndpointAgen
   const retired = new WeakSet<object>();
   const http = new HttpAgent(options);
   http.getName = nameOf;
-  const https = new HttpsAgent(options);
+  const https = new HttpsAgent({ ...options, ...upstreamTlsContext(upstream.tls) });
   https.getName = nameOf;
   for (const agent of [http, https]) {
     const keep = agent.keepSocketAlive.bind(agent);

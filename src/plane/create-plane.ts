@@ -25,6 +25,7 @@ import { blamesEndpoint } from '../upstream/failure.ts';
 import { createPools } from '../upstream/pools.ts';
 import { startSweep } from '../upstream/sweep.ts';
 import { createUpstreamTls } from '../upstream/tls-policy.ts';
+import { createTlsReport } from '../upstream/tls-report.ts';
 
 export interface PlaneOptions {
   readonly config: Config;
@@ -76,6 +77,7 @@ export function createPlane(options: PlaneOptions): Plane {
   const { config, log, metrics } = options;
   const router = createRouter();
   const pools = createPools(config.upstream, createUpstreamTls(config.upstream.tls, metrics));
+  const tlsReport = createTlsReport(config, log, metrics);
   const ejections = createEjections();
   const connections = new Set<LiveConnection>();
   const certificates = createCertificateBook({
@@ -116,8 +118,12 @@ export function createPlane(options: PlaneOptions): Plane {
     },
     pick: (endpoints, tried) => pickLeastLoaded(endpoints, tried, facts, turn++),
     observe(endpoint, failure) {
-      if (failure === null) ejections.observe(endpoint.id, 'answered');
-      else if (blamesEndpoint(failure.code)) ejections.observe(endpoint.id, 'unconnected');
+      if (failure === null) {
+        ejections.observe(endpoint.id, 'answered');
+        return;
+      }
+      if (blamesEndpoint(failure.code)) ejections.observe(endpoint.id, 'unconnected');
+      if (endpoint.tls) tlsReport.failed(endpoint, failure, performance.now());
     },
   };
 
@@ -184,6 +190,7 @@ export function createPlane(options: PlaneOptions): Plane {
           pools.retire(id);
           handler.retire(id);
           ejections.forget(id);
+          tlsReport.forget(id);
         }
       }
       return changes.generation;

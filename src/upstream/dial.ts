@@ -70,6 +70,11 @@ export function dialSocket(
     fail({ code: endpoint.tls ? 'CONNECT_TLS' : 'CONNECT_FAILED', detail: 'closed while connecting' }),
   );
   if (socket instanceof tls.TLSSocket) {
+    let trusted = false;
+    // Listened to from the start, or Node lets the ticket of TLS 1.2 go, which comes within the handshake; told only after it.
+    socket.on('session', (session: Buffer) => {
+      if (trusted) means.sessions.put(servername, session);
+    });
     socket.once('connect', () => {
       if (settled) return;
       clearTimeout(timer);
@@ -84,7 +89,7 @@ export function dialSocket(
       const failure = means.tls.judge(socket, endpoint);
       if (failure !== null) fail(failure);
       else if (settle()) {
-        socket.on('session', (session: Buffer) => means.sessions.put(servername, session));
+        trusted = true;
         onOpen(socket);
       }
     });

@@ -56,8 +56,26 @@ export function dialFailure(error: NodeJS.ErrnoException, tls: boolean): Upstrea
     case 'EADDRNOTAVAIL':
       return { code: 'CONNECT_EXHAUSTED', detail };
     default:
-      return { code: tls ? 'CONNECT_TLS' : 'CONNECT_FAILED', detail };
+      if (!tls) return { code: 'CONNECT_FAILED', detail };
+      return { code: CERTIFICATE_FAULTS.get(detail) ?? 'CONNECT_TLS', detail };
   }
+}
+
+/** What OpenSSL and Node call what is wrong with a certificate, of those that have a code here. */
+const CERTIFICATE_FAULTS: ReadonlyMap<string, UpstreamFailureCode> = new Map<string, UpstreamFailureCode>([
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'CONNECT_TLS_NAME'],
+  ['CERT_HAS_EXPIRED', 'CONNECT_TLS_EXPIRED'],
+  ['CERT_NOT_YET_VALID', 'CONNECT_TLS_EXPIRED'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'CONNECT_TLS_UNTRUSTED'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'CONNECT_TLS_UNTRUSTED'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CONNECT_TLS_UNTRUSTED'],
+  ['UNABLE_TO_GET_ISSUER_CERT', 'CONNECT_TLS_UNTRUSTED'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CONNECT_TLS_UNTRUSTED'],
+]);
+
+/** Classifies a certificate that was not verified: whatever has no code of its own is not trusted. */
+export function certificateFailure(detail: string): UpstreamFailure {
+  return { code: CERTIFICATE_FAULTS.get(detail) ?? 'CONNECT_TLS_UNTRUSTED', detail };
 }
 
 /** Methods that may be sent again when it is not known whether the gear acted on them (RFC 9110 9.2.2). */

@@ -9,7 +9,7 @@ import type { ConnectionSource } from './exchange-connection.ts';
 import type { UpstreamFailure } from './failure.ts';
 import { Http2Sessions, type Waiter } from './http2-sessions.ts';
 import type { UpstreamTls } from './tls-policy.ts';
-import { createTlsSessions } from './tls-sessions.ts';
+import type { TlsSessions } from './tls-sessions.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
 export interface PoolOptions {
@@ -40,7 +40,8 @@ export class EndpointPool implements ConnectionOwner, ConnectionSource {
   /** performance.now() of the endpoint's removal. */
   #retiredAt = Number.POSITIVE_INFINITY;
 
-  constructor(endpoint: PublishedEndpoint, options: PoolOptions, tls: UpstreamTls) {
+  /** `sessions`: of TLS, with this endpoint alone; they outlive the pool. */
+  constructor(endpoint: PublishedEndpoint, options: PoolOptions, tls: UpstreamTls, sessions: TlsSessions) {
     this.endpoint = endpoint;
     this.label = `${endpoint.address}:${endpoint.port}`;
     this.#options = options;
@@ -48,7 +49,7 @@ export class EndpointPool implements ConnectionOwner, ConnectionSource {
       endpoint,
       connectTimeoutMs: options.connectTimeoutMs,
       tls,
-      sessions: createTlsSessions(),
+      sessions,
     };
     this.#http2 =
       endpoint.versions === 'http1'

@@ -3,6 +3,7 @@ import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { EndpointPool, type PoolOptions } from './pool.ts';
 import { startSweep } from './sweep.ts';
 import type { UpstreamTls } from './tls-policy.ts';
+import { createSessionStore } from './tls-sessions.ts';
 
 export interface Pools {
   of(endpoint: PublishedEndpoint): EndpointPool;
@@ -21,6 +22,7 @@ export function createPools(options: PoolOptions, tls: UpstreamTls): Pools {
   const pools = new Map<string, EndpointPool>();
   // Retired pools with exchanges under way are swept until those end, so that a silent gear cannot hold a client for ever.
   const leaving = new Set<EndpointPool>();
+  const sessions = createSessionStore();
   const stopSweep = startSweep((now) => {
     for (const [id, pool] of pools) {
       pool.sweep(now);
@@ -33,6 +35,7 @@ export function createPools(options: PoolOptions, tls: UpstreamTls): Pools {
     }
   });
   const retire = (id: string): void => {
+    sessions.forget(id);
     const pool = pools.get(id);
     if (pool === undefined) return;
     pools.delete(id);
@@ -43,7 +46,7 @@ export function createPools(options: PoolOptions, tls: UpstreamTls): Pools {
     of(endpoint) {
       const known = pools.get(endpoint.id);
       if (known !== undefined) return known;
-      const pool = new EndpointPool(endpoint, options, tls);
+      const pool = new EndpointPool(endpoint, options, tls, sessions.of(endpoint));
       pools.set(endpoint.id, pool);
       return pool;
     },

@@ -2,13 +2,14 @@
  * TLS towards gears and node frontends: one secure context for all of them, and the judgement of what certificate they show. The handshake
  * goes through in any case and is judged before a byte of a request is sent: OpenSSL's own refusal knows no pinned certificates.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import tls from 'node:tls';
 import type { Config } from '../config/schema.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { Counter, Metrics } from '../telemetry/types.ts';
-import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
+import { certificateFailure, type UpstreamFailure } from './failure.ts';
 
 export type UpstreamTlsConfig = Config['upstream']['tls'];
 
@@ -26,9 +27,42 @@ export interface UpstreamTls {
   judge(socket: tls.TLSSocket, endpoint: PublishedEndpoint): UpstreamFailure | null;
 }
 
+/** Options of the secure context; throws the system's error when the CA bundle cannot be read. */
+export function upstreamTlsContext(config: UpstreamTlsConfig): tls.SecureContextOptions {
+  return {
+    ...(config.caFile === undefined ? {} : { ca: readFileSync(config.caFile, 'utf8') }),
+    ...(config.ciphers === undefined ? {} : { ciphers: config.ciphers }),
+    minVersion: config.minVersion,
+  };
+}
+
+/** What is wrong with the files and the ciphers of a configuration, with the paths of their keys. Files that are missing are told elsewhere. */
+export function upstreamTlsProblems(config: UpstreamTlsConfig): { path: string; message: string }[] {
+  try {
+    const { ca, ...rest } = upstreamTlsContext(config);
+    // OpenSSL takes a file without any certificate for a list of none, with which nothing could be verified.
+    if (typeof ca === 'string' && !holdsCertificate(ca)) {
+      return [{ path: 'upstream.tls.caFile', message: `${config.caFile} holds no certificate in PEM` }];
+    }
+    tls.createSecureContext(rest);
+    return [];
+  } catch (error) {
+    const path = config.ciphers === undefined ? 'upstream.tls' : 'upstream.tls.ciphers';
+    return [{ path, message: (error as Error).message }];
+  }
+}
+
+function holdsCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** Reads the CA bundle at once (throws the system's error), makes the context with the first connection. */
 export function createUpstreamTls(config: UpstreamTlsConfig, metrics: Metrics): UpstreamTls {
-  const ca = config.caFile === undefined ? undefined : readFileSync(config.caFile, 'utf8');
+  const contextOptions = upstreamTlsContext(config);
   const pinned = new Set(config.pinnedSha256.map(plainFingerprint));
   const handshakes = metrics.counter(
     'upstream_tls_handshakes_total',
@@ -39,11 +73,7 @@ export function createUpstreamTls(config: UpstreamTlsConfig, metrics: Metrics): 
   return {
     handshakeTimeoutMs: config.handshakeTimeoutMs,
     optionsOf(endpoint, servername, protocols, session) {
-      context ??= tls.createSecureContext({
-        ...(ca === undefined ? {} : { ca }),
-        ...(config.ciphers === undefined ? {} : { ciphers: config.ciphers }),
-        minVersion: config.minVersion,
-      });
+      context ??= tls.createSecureContext(contextOptions);
       return {
         host: endpoint.address,
         port: endpoint.port,
@@ -75,15 +105,8 @@ function verify(socket: tls.TLSSocket, pinned: ReadonlySet<string>): 'ca' | 'pin
   const fingerprint = socket.getPeerX509Certificate()?.fingerprint256;
   if (fingerprint !== undefined && pinned.has(plainFingerprint(fingerprint))) return 'pinned';
   // Declared as an Error, but it is OpenSSL's or Node's code.
-  const detail = String(socket.authorizationError);
-  return { code: VERDICTS.get(detail) ?? 'CONNECT_TLS_UNTRUSTED', detail };
+  return certificateFailure(String(socket.authorizationError));
 }
-
-const VERDICTS: ReadonlyMap<string, UpstreamFailureCode> = new Map<string, UpstreamFailureCode>([
-  ['ERR_TLS_CERT_ALTNAME_INVALID', 'CONNECT_TLS_NAME'],
-  ['CERT_HAS_EXPIRED', 'CONNECT_TLS_EXPIRED'],
-  ['CERT_NOT_YET_VALID', 'CONNECT_TLS_EXPIRED'],
-]);
 
 /** `AB:cd:...` and `abcd...` are one. */
 function plainFingerprint(fingerprint: string): string {

@@ -1,7 +1,13 @@
-/** TLS sessions with one endpoint, by server name: the next connection for the name resumes, which spares both sides most of a handshake. */
+/**
+ * TLS sessions with gears: the next connection to an endpoint for the same server name resumes, which spares both sides most of a handshake.
+ * They are kept longer than connections are: an application that is asked once a minute is the one that makes a connection each time.
+ */
+import type { PublishedEndpoint } from '../table/routing-table.ts';
 
 /** Host names that an application is reached by: its own, the ha- name and aliases. More than this many take turns. */
 const MAX_NAMES = 32;
+/** Endpoints with sessions; a session takes about 1.5 KiB. The oldest go first. */
+const MAX_ENDPOINTS = 10_000;
 
 export interface TlsSessions {
   /** The latest session of this name, or undefined. */
@@ -19,11 +25,38 @@ export function createTlsSessions(): TlsSessions {
       byName ??= new Map();
       byName.delete(servername);
       byName.set(servername, session);
-      if (byName.size <= MAX_NAMES) return;
-      for (const oldest of byName.keys()) {
-        byName.delete(oldest);
-        break;
-      }
+      if (byName.size > MAX_NAMES) dropOldest(byName);
     },
   };
+}
+
+export interface SessionStore {
+  /** The sessions of an endpoint; of a plain one an empty set that is not kept. */
+  of(endpoint: PublishedEndpoint): TlsSessions;
+  /** The endpoint left the table. */
+  forget(endpointId: string): void;
+}
+
+/** By endpoint: a ticket must never be shown to another. */
+export function createSessionStore(): SessionStore {
+  const byEndpoint = new Map<string, TlsSessions>();
+  return {
+    of(endpoint) {
+      const known = byEndpoint.get(endpoint.id);
+      if (known !== undefined) return known;
+      const sessions = createTlsSessions();
+      if (!endpoint.tls) return sessions;
+      byEndpoint.set(endpoint.id, sessions);
+      if (byEndpoint.size > MAX_ENDPOINTS) dropOldest(byEndpoint);
+      return sessions;
+    },
+    forget: (endpointId) => void byEndpoint.delete(endpointId),
+  };
+}
+
+function dropOldest(map: Map<string, unknown>): void {
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
 }

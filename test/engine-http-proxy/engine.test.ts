@@ -203,7 +203,7 @@ test('over TLS the gear is told https and 443; a TLS gear is reached with the Ho
   assert.equal(headerOf(rawHeaders, 'x-forwarded-proto'), 'https');
   assert.equal(headerOf(rawHeaders, 'x-forwarded-port'), '443');
   scene.endpoints = [endpointAt(gear.port, { tls: true, verifyTls: true, id: 'verified' })];
-  assert.equal(headerOf((await get()).rawHeaders, 'headgear-failure'), 'CONNECT_TLS');
+  assert.equal(headerOf((await get()).rawHeaders, 'headgear-failure'), 'CONNECT_TLS_UNTRUSTED');
 });
 
 test('a drain lets the request under way end and closes idle connections', async (t) => {

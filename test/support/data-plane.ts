@@ -10,7 +10,7 @@ import type {
 } from '../../src/table/routing-table.ts';
 import type { RequestContext } from '../../src/telemetry/request-context.ts';
 import { platformCertificate, publishedCertificate } from './certificates.ts';
-import { type MemoryMetrics, memoryLog, memoryMetrics } from './memory-telemetry.ts';
+import { type MemoryLog, type MemoryMetrics, memoryLog, memoryMetrics } from './memory-telemetry.ts';
 
 export const HOST = 'app-ns.apps.example.test';
 
@@ -19,6 +19,7 @@ export interface DataPlane {
   readonly httpsPort: number;
   readonly plane: Plane;
   readonly metrics: MemoryMetrics;
+  readonly log: MemoryLog;
   /** Finished requests, in order. */
   readonly finished: readonly Readonly<RequestContext>[];
   /** Connections that were not decrypted and are over, in order. */
@@ -66,10 +67,11 @@ export async function startDataPlane(
   const finished: RequestContext[] = [];
   const passed: RequestContext[] = [];
   const metrics = memoryMetrics();
+  const log = memoryLog();
   const plane = createPlane({
     config,
     platformCertificates: platformNames.map((name) => platformCertificate(publishedCertificate([name]))),
-    log: memoryLog(),
+    log,
     metrics,
     record: (context) => void finished.push(context),
     recordConnection: (context) => void passed.push(context),
@@ -81,6 +83,7 @@ export async function startDataPlane(
     httpsPort: plane.https[0]?.port ?? 0,
     plane,
     metrics,
+    log,
     finished,
     passed,
     async route(endpoints, more = {}) {

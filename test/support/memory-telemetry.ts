@@ -7,7 +7,11 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-export function memoryLog(): Log & { readonly lines: readonly LogLine[] } {
+export interface MemoryLog extends Log {
+  readonly lines: readonly LogLine[];
+}
+
+export function memoryLog(): MemoryLog {
   const lines: LogLine[] = [];
   const at =
     (level: LogLine['level']) =>
