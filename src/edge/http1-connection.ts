@@ -158,7 +158,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     }
     this.#input.drop(taken);
     if (this.#context !== null) for (const slice of slices) this.#context.bytesIn += slice.length;
-    exchange.write(slices.map((slice) => Buffer.from(slice)));
+    exchange.write(slices);
     if (body.whole) {
       this.#phase = 'waiting';
       exchange.finish(body.trailer);

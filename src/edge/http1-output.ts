@@ -1,6 +1,7 @@
 /** What is to be written to an HTTP/1.1 client in one go: text and body views are gathered, then copied once and written once. */
 import type { Socket } from 'node:net';
 import { deferWrites } from '../upstream/deferred-writes.ts';
+import { writeGathered } from '../upstream/gathered-write.ts';
 
 export class Http1Output {
   #parts: (string | Buffer)[] = [];
@@ -31,16 +32,7 @@ export class Http1Output {
     if (parts.length === 1 && typeof first === 'string') {
       socket.write(first, 'latin1');
     } else {
-      const bytes = Buffer.allocUnsafe(this.#bytes);
-      let at = 0;
-      for (const part of parts) {
-        if (typeof part === 'string') at += bytes.write(part, at, 'latin1');
-        else {
-          bytes.set(part, at);
-          at += part.length;
-        }
-      }
-      socket.write(bytes);
+      writeGathered(socket, parts, this.#bytes);
     }
     parts.length = 0;
     this.#bytes = 0;

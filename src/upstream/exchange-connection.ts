@@ -21,8 +21,8 @@ export interface ExchangeConnection {
   begin(sink: ResponseSink, head: string, request: BegunRequest): void;
   /** False: wait for the sink's `onWritable`. */
   write(bytes: Buffer | string): boolean;
-  cork(): void;
-  uncork(): void;
+  /** The same for parts of `size` bytes in all, which are the caller's again when it returns. */
+  writeParts(parts: readonly (Buffer | string)[], size: number): boolean;
   /** The request is whole. `trailer`: field lines, where `framesBodies`. */
   finishRequest(trailer: string): void;
   /** The sink has room again. */

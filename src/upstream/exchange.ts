@@ -10,6 +10,8 @@ import { mayRetry, type UpstreamFailure } from './failure.ts';
 import type { Pools } from './pools.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
 
+const CRLF = '\r\n';
+
 export interface ExchangeRequest {
   readonly method: string;
   /** The head as it goes upstream: latin1 text with its empty line. */
@@ -68,7 +70,7 @@ export class Exchange implements ResponseSink {
     return this.#connection !== null && !this.#over && !this.#connection.full;
   }
 
-  /** Body bytes in order. False: no more until `onWritable`. */
+  /** Body bytes in order; the slices are the caller's again when it returns. False: no more until `onWritable`. */
   write(slices: readonly Buffer[]): boolean {
     const connection = this.#connection;
     if (connection === null || this.#over) return !this.#over;
@@ -77,16 +79,10 @@ export class Exchange implements ResponseSink {
     // An empty chunk would be the last one, and what follows a request of its own.
     if (size === 0) return !connection.full;
     this.#bodySent = true;
-    if (this.#request.body === 'length' || connection.framesBodies) {
-      for (const slice of slices) connection.write(slice);
-      return !connection.full;
-    }
-    connection.cork();
-    connection.write(chunkHead(size));
-    for (const slice of slices) connection.write(slice);
-    connection.write('\r\n');
-    connection.uncork();
-    return !connection.full;
+    if (this.#request.body === 'length' || connection.framesBodies)
+      return connection.writeParts(slices, size);
+    const head = chunkHead(size);
+    return connection.writeParts([head, ...slices, CRLF], head.length + size + CRLF.length);
   }
 
   /** The body is whole; `trailer` are field lines that may pass on. */

@@ -10,6 +10,7 @@ import { http2Request, readHttp2Answer } from '../http/http2-upstream.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { BegunRequest, ExchangeConnection } from './exchange-connection.ts';
 import type { UpstreamFailureCode } from './failure.ts';
+import { writeGathered } from './gathered-write.ts';
 import { answerTrailers } from './http2-trailers.ts';
 import type { ResponseSink } from './sink.ts';
 
@@ -138,12 +139,12 @@ export class Http2Exchange implements ExchangeConnection {
     return !this.full;
   }
 
-  cork(): void {
-    this.#stream?.cork();
-  }
-
-  uncork(): void {
-    this.#stream?.uncork();
+  writeParts(parts: readonly (Buffer | string)[], size: number): boolean {
+    const stream = this.#stream;
+    if (stream === null || this.#sink === null || stream.destroyed || stream.writableEnded) return true;
+    this.lastActivity = performance.now();
+    writeGathered(stream, parts, size);
+    return !this.full;
   }
 
   finishRequest(trailer: string): void {

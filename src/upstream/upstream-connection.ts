@@ -8,6 +8,7 @@ import { deferWrites } from './deferred-writes.ts';
 import { type DialMeans, dialSocket } from './dial.ts';
 import type { BegunRequest, ExchangeConnection } from './exchange-connection.ts';
 import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
+import { writeGathered } from './gathered-write.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
@@ -150,12 +151,11 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
     return !this.full;
   }
 
-  cork(): void {
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#socket.uncork();
+  writeParts(parts: readonly (Buffer | string)[], size: number): boolean {
+    if (this.#phase === 'closed') return true;
+    this.lastActivity = performance.now();
+    writeGathered(this.#socket, parts, size);
+    return !this.full;
   }
 
   finishRequest(_trailer: string): void {
