@@ -46,6 +46,7 @@ function batchOf(first: number, count: number): StoreBatch {
   const apps = Array.from({ length: count }, (_, index) => application(first + index));
   return {
     apps: apps.map((app) => [app.key, app]),
+    tombstones: [],
     certificates: [],
     quarantine: [],
     forgetQuarantineOf: [],

@@ -18,10 +18,13 @@ const policy: TablePolicy = {
   addressMap: {},
   ownListeners: new Set(),
   verifyEndpointTls: false,
+  windows: { certificateGraceMs: 60_000, swapMs: 10_000, tombstoneMs: 600_000, maxTombstones: 10_000 },
+  limits: { maxApplications: 10_000_000, maxNames: 10_000_000 },
   certificates: { expired: 'serve', notYetValid: 'serve', nameMismatch: 'serve' },
   nodeFrontend: { aliases: false, applications: {}, httpPort: 80, httpsPort: 443, verifyTls: false },
 };
 
+const stamp = { at: 0, sentAt: null };
 const changesPerSize = 20_000;
 
 export interface TableUpdateResult {
@@ -71,7 +74,7 @@ function changes(start: RoutingState, applications: number, count: number): Rout
       i % 2 === 0
         ? { action: 'add_public_endpoint', app, endpoint: facts }
         : { action: 'remove_public_endpoint', app, ...facts };
-    const next = transition(state, event, policy);
+    const next = transition(state, event, policy, stamp);
     const { apps } = project(state, next.state, next.touched, policy, () => null);
     if (apps.length !== 1)
       throw new Error(`change ${i} published ${apps.length} applications instead of one`);
@@ -90,7 +93,7 @@ function fill(applications: number): RoutingState {
       { action: 'add_public_endpoint', app, endpoint: endpointOf(index, 1) },
       { action: 'add_alias', app, alias: `www.customer${index}.test` },
     ];
-    for (const event of events) state = transition(state, event, policy).state;
+    for (const event of events) state = transition(state, event, policy, stamp).state;
   }
   return state;
 }

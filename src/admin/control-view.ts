@@ -23,6 +23,7 @@ export function controlView(control: Control, policy: TablePolicy): ControlView 
       const chosen = [...(ids ?? control.quarantine.ids())].sort((a, b) => a - b);
       return Promise.all(chosen.map(async (id) => ({ id, ...(await control.quarantine[verb](id)) })));
     },
+    findings: control.findings,
     subscribe: control.subscribe,
     async manual(request) {
       const read = readManual(request);

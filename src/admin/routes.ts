@@ -32,6 +32,7 @@ const INDEX = `<!doctype html>
 <li><a href="/table">/table</a> the live routing table (<code>?host=www.example.com</code> one name, <code>?limit=100&amp;after=0</code> a page)</li>
 <li><code>/apps/{namespace}/{app}</code> one application</li>
 <li><a href="/quarantine">/quarantine</a> messages that were not applied, and why (<code>/quarantine/{id}</code> one)</li>
+<li><a href="/findings">/findings</a> conflicts and who won them, oddities of the latest events</li>
 <li><a href="/events">/events</a> each event as it comes (server-sent events; <code>headgear listen</code>)</li>
 <li><a href="/keep-awake">/keep-awake</a> answers of the keep-awake probes</li>
 <li><a href="/status">/status</a> generation, message bus, intake, data plane</li>
@@ -88,6 +89,7 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
       const { quarantined } = control.status();
       answerJson(response, 200, { total: quarantined, entries: control.quarantined(limit).map(shownEntry) });
     },
+    '/findings': (response) => answerList(response, {}, 'findings', control.findings()),
     '/events': (response) => events.join(response),
     '/keep-awake': (response) => answerList(response, {}, 'targets', sources.probes.results()),
     '/status': async (response) => {

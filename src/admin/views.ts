@@ -22,6 +22,8 @@ export interface ControlView {
   quarantineEntry(id: number): QuarantineView | null;
   /** Replays or drops quarantined messages, oldest first; null: all of them. Resolves when that is durable. */
   settleQuarantine(verb: 'replay' | 'drop', ids: readonly number[] | null): Promise<readonly SettledView[]>;
+  /** What operators should see of the latest events, newest first. */
+  findings(): readonly object[];
   /** Hears of each event once it is durable. Returns what ends that. */
   subscribe(listener: (report: EventReport) => void): () => void;
   /** Changes the state by hand (control/manual.ts); resolves when it is durable, with what it came to. */

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
 import { passThrough } from './schema-pass-through.ts';
 import { storeSection } from './schema-store.ts';
+import { tableSchema } from './schema-table.ts';
 import { tlsSection } from './schema-tls.ts';
 import { upstreamHttp2, upstreamTls } from './schema-upstream.ts';
 
@@ -106,6 +107,7 @@ export const configSchema = z.strictObject({
       maxQuarantineAgeMs: ms.default(2_592_000_000),
     })
     .prefault({}),
+  table: tableSchema,
   stateDir: z.string().min(1).default('./var'),
   store: storeSection,
   tls: tlsSection.prefault({}),

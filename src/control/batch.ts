@@ -37,6 +37,7 @@ export interface BatchTools {
 export function createBatch(before: RoutingState, tools: BatchTools): Batch {
   let state = before;
   const touched = new Set<AppKey>();
+  const buried = new Set<AppKey>();
   const arrived = new Map<string, PublishedCertificate>();
   const forget = new Set<AppKey>();
   const released: number[] = [];
@@ -48,6 +49,7 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
     add(handled) {
       state = handled.state;
       for (const key of handled.touched) touched.add(key);
+      for (const key of handled.buried) buried.add(key);
       if (handled.certificate !== null) {
         const { app, alias, certificate } = handled.certificate;
         arrived.set(slotOf(app, alias), certificate);
@@ -73,9 +75,11 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
       const parts = projectSafely(before, state, changed, tools, arrived);
       const changes = isEmpty(parts) ? null : { ...parts, generation: generation + 1 };
       const next = changes?.generation ?? generation;
-      const durable = changed.length > 0 || quarantine.length > 0 || forget.size > 0 || released.length > 0;
+      const durable = [changed, quarantine, released].some((list) => list.length > 0);
+      const forgets = forget.size > 0 || buried.size > 0;
       const transaction: StoreBatch = {
         apps: changed.map((key) => [key, state.apps.get(key) ?? null] as const),
+        tombstones: [...buried].map((key) => [key, state.tombstones.get(key) ?? null] as const),
         certificates,
         quarantine,
         forgetQuarantineOf: [...forget],
@@ -86,7 +90,7 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
       return {
         state,
         touched: changed,
-        transaction: durable ? transaction : null,
+        transaction: durable || forgets ? transaction : null,
         changes,
         generation: next,
         certificates: added,

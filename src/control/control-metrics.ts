@@ -1,4 +1,5 @@
 /** Numbers of the control plane. Labels are closed sets: neither applications nor what strangers wrote. */
+import type { Finding } from '../table/events.ts';
 import type { Metrics } from '../telemetry/types.ts';
 import type { ControlStatus, EventReport } from './types.ts';
 
@@ -12,6 +13,7 @@ const knownActions: ReadonlySet<string> = new Set([
   'remove_alias',
   'add_ssl',
   'remove_ssl',
+  'retire_ssl',
 ]);
 
 const lagBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
@@ -24,6 +26,7 @@ export interface ControlMetrics {
   /** Seconds. */
   committed(seconds: number): void;
   commitFailed(): void;
+  finding(finding: Finding): void;
 }
 
 export function createControlMetrics(metrics: Metrics, status: () => ControlStatus): ControlMetrics {
@@ -33,6 +36,10 @@ export function createControlMetrics(metrics: Metrics, status: () => ControlStat
   ]);
   const refused = metrics.counter('events_quarantined_total', 'Quarantined events, by reason code', ['code']);
   const notes = metrics.counter('event_notes_total', 'Oddities of events that were applied all the same');
+  const findings = metrics.counter('findings_total', 'What an operator should see of events, by code', [
+    'code',
+  ]);
+  const decisions = metrics.counter('ownership_decisions_total', 'Claims that met, by policy', ['policy']);
   const lag = metrics.histogram(
     'event_lag_seconds',
     'From the message bus (or arrival) to durable',
@@ -55,6 +62,7 @@ export function createControlMetrics(metrics: Metrics, status: () => ControlStat
     endpoints: metrics.gauge('endpoints', 'Endpoints known, routable or not'),
     names: metrics.gauge('host_names', 'Host names claimed'),
     certificates: metrics.gauge('alias_certificates', 'Certificates of aliases'),
+    retiring: metrics.gauge('alias_certificates_retiring', 'Removed certificates in their grace time'),
     quarantined: metrics.gauge('quarantined_events', 'Events kept in quarantine'),
     waiting: metrics.gauge('events_waiting', 'Events that wait for the control loop'),
   };
@@ -84,5 +92,9 @@ export function createControlMetrics(metrics: Metrics, status: () => ControlStat
     batch: (size) => sizes.observe(size),
     committed: (seconds) => commits.observe(seconds),
     commitFailed: () => failures.inc(),
+    finding({ code, decision }) {
+      findings.inc({ code });
+      if (decision !== undefined) decisions.inc({ policy: decision.policy });
+    },
   };
 }

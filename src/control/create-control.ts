@@ -7,6 +7,7 @@ import type { KeepAwake } from '../probes/keep-awake.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { DeliverySink } from '../stomp/delivery.ts';
 import type { QuarantineEntry, Store } from '../store/types.ts';
+import type { Finding } from '../table/events.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import { recoverState } from '../table/recover-state.ts';
@@ -21,12 +22,15 @@ import type { Handled, Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { dropWork, type QuarantineTools, replayWork } from './quarantine-work.ts';
+import { createRetirements } from './retirements.ts';
 import { createReporter, logFindings, type ReportListener } from './tell.ts';
-import type { ControlStatus, EventReport } from './types.ts';
+import type { ControlStatus, EventReport, FindingReport } from './types.ts';
 import { type CommandEvent, type CommandResult, commandWork, deliveryWork, type Work } from './work.ts';
 
 /** Work between two turns of the event loop, milliseconds: judging one certificate costs about as much. */
 const sliceMs = 5;
+/** Findings that are kept to be shown. */
+const maxFindings = 1_000;
 /** How long a stop waits for the data plane to confirm what was handed to it, milliseconds. */
 const maxStopWaitMs = 2_000;
 
@@ -72,6 +76,8 @@ export interface Control {
   /** Newest first. */
   quarantined(limit: number): readonly QuarantineEntry[];
   readonly quarantine: QuarantineDesk;
+  /** What operators should see of the latest events: conflicts and what came of them, oddities. Newest first, bounded. */
+  findings(): readonly FindingReport[];
   /** Finishes the batch in hand; what waits stays unacked and comes again. */
   stop(): Promise<void>;
 }
@@ -97,10 +103,20 @@ export function createControl(options: ControlOptions): Control {
   const publisher = createPublisher(options.publish, log, signal);
   const reporter = createReporter(log);
 
+  const retirements = createRetirements(
+    ({ app, alias, retiresAt }) => {
+      const event = { action: 'retire_ssl', app, alias, retiresAt } as const;
+      void submit((resolve) => commandWork(event, 'clock', now(), tools, resolve));
+    },
+    now,
+    policy.windows.certificateGraceMs,
+  );
+
   let state: RoutingState = emptyState;
   let generation = 0;
   let certificates = 0;
   let eventNumber = 0;
+  const latestFindings: FindingReport[] = [];
   let lastEventAt: number | null = null;
   let recovered = false;
   const waiting: Work[] = [];
@@ -115,6 +131,7 @@ export function createControl(options: ControlOptions): Control {
       endpoints: state.endpointOwners.size,
       names: state.names.size,
       certificates,
+      retiring: retirements.size(),
       quarantined: store.quarantineSize(),
       waiting: waiting.length,
       storeTrouble: committer.trouble(),
@@ -122,6 +139,7 @@ export function createControl(options: ControlOptions): Control {
       snapshotAt,
       snapshotTrouble,
       lastEventAt,
+      full: fullOf(state, policy),
     };
   }
 
@@ -164,6 +182,7 @@ export function createControl(options: ControlOptions): Control {
   }
 
   function reconcile(key: AppKey): void {
+    retirements.reconcile(key, state.apps.get(key));
     try {
       keepAwake.reconcile(key, keepAwakeTargets(state, key, policy));
     } catch (error) {
@@ -176,6 +195,7 @@ export function createControl(options: ControlOptions): Control {
     const at = now();
     lastEventAt = at;
     const reports: EventReport[] = [];
+    const found: { readonly finding: Finding; readonly event: number }[] = [];
     for (const [i, { told }] of handled.entries()) {
       const work = works[i];
       if (work === undefined) continue;
@@ -186,13 +206,19 @@ export function createControl(options: ControlOptions): Control {
       const report: EventReport = { ...told, number: eventNumber, at, source, messageId, generation, lagMs };
       measured.event(report);
       reports.push(report);
+      for (const finding of handled[i]?.findings ?? []) {
+        measured.finding(finding);
+        found.push({ finding, event: eventNumber });
+      }
     }
     measured.batch(works.length);
     reporter.tell(reports);
     logFindings(
-      handled.flatMap(({ findings }) => findings),
+      found.map(({ finding }) => finding),
       log,
     );
+    latestFindings.push(...found.map(({ finding, event }) => ({ ...finding, at, event })));
+    latestFindings.splice(0, latestFindings.length - maxFindings);
   }
 
   async function run(): Promise<void> {
@@ -239,7 +265,7 @@ export function createControl(options: ControlOptions): Control {
   return {
     async recover() {
       const stored = store.recover();
-      state = recoverState(stored.apps, stored.nextClaim, policy);
+      state = recoverState(stored.apps, stored.nextClaim, policy, stored.tombstones);
       // One further, so that the first table is never generation 0, and a policy changed since has a generation of its own.
       generation = stored.generation + 1;
       for (const app of state.apps.values()) certificates += certificatesOf(app).size;
@@ -273,9 +299,11 @@ export function createControl(options: ControlOptions): Control {
     state: () => state,
     subscribe: reporter.subscribe,
     quarantined: (limit) => store.quarantined(limit),
+    findings: () => latestFindings.toReversed(),
 
     async stop() {
       stopping.abort();
+      retirements.stop();
       if (running !== null) await running;
       for (const work of waiting.splice(0)) work.dropped();
       await costly.stop();
@@ -285,4 +313,10 @@ export function createControl(options: ControlOptions): Control {
       waited.abort();
     },
   };
+}
+
+/** Which bound of the configuration is reached: new ones are refused until some go. */
+function fullOf(state: RoutingState, { limits }: TablePolicy): ControlStatus['full'] {
+  if (state.apps.size >= limits.maxApplications) return 'applications';
+  return state.names.size >= limits.maxNames ? 'names' : null;
 }

@@ -6,7 +6,7 @@ import { type AppKey, appKeyOf, type Decoded, type Rejection, type RoutingEvent 
 import type { Delivery } from '../stomp/delivery.ts';
 import type { QuarantineEntry } from '../store/types.ts';
 import { endpointKey } from '../table/address-policy.ts';
-import type { Finding, TableEvent } from '../table/events.ts';
+import type { Decision, Finding, TableEvent } from '../table/events.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import type { PublishedCertificate } from '../table/routing-table.ts';
 import type { RoutingState } from '../table/state.ts';
@@ -31,11 +31,15 @@ export interface HeldCertificate {
   readonly certificate: PublishedCertificate;
 }
 
-type Told = Pick<EventReport, 'action' | 'app' | 'subject' | 'outcome' | 'code' | 'reason' | 'notes'>;
+type Told = Pick<
+  EventReport,
+  'action' | 'app' | 'subject' | 'outcome' | 'code' | 'reason' | 'notes' | 'decisions'
+>;
 
 export interface Handled {
   readonly state: RoutingState;
   readonly touched: readonly AppKey[];
+  readonly buried: readonly AppKey[];
   readonly findings: readonly Finding[];
   readonly certificate: HeldCertificate | null;
   readonly quarantine: Omit<QuarantineEntry, 'id'> | null;
@@ -46,11 +50,12 @@ export interface Handled {
   readonly told: Told;
 }
 
-/** Never throws: what fails unforeseen is a fault of ours, is quarantined as `CONTROL_INTERNAL`, and the next delivery goes on. */
+/** `byHand`: an operator's own doing, not guarded against being late. Never throws: what fails unforeseen is a fault of ours, is quarantined as `CONTROL_INTERNAL`, and the next delivery goes on. */
 export async function handleDelivery(
   delivery: Delivery,
   state: RoutingState,
   tools: Tools,
+  byHand = false,
 ): Promise<Handled> {
   let decoded: Decoded | null = null;
   if (delivery.refused !== undefined)
@@ -64,7 +69,7 @@ export async function handleDelivery(
       case 'rejected':
         return quarantined(delivery, state, tools, decoded.rejection, decoded.action, decoded.app);
       case 'event':
-        return await handleEvent(delivery, state, tools, decoded.event, decoded.notes);
+        return await handleEvent(delivery, state, tools, decoded, byHand);
     }
   } catch (error) {
     tools.log.error('an event could not be handled: a fault in this program', {
@@ -84,17 +89,19 @@ async function handleEvent(
   delivery: Delivery,
   state: RoutingState,
   tools: Tools,
-  event: RoutingEvent,
-  notes: readonly string[],
+  { event, notes }: Extract<Decoded, { kind: 'event' }>,
+  byHand: boolean,
 ): Promise<Handled> {
   const app = appKeyOf(event.app);
   const judged = await judgedEvent(delivery, event, tools);
-  const next = transition(state, judged.event, tools.policy);
+  const stamp = { at: delivery.receivedAt, sentAt: delivery.sentAt, byHand };
+  const next = transition(state, judged.event, tools.policy, stamp);
   const rejection = judged.refused ?? next.rejection;
   const findings = [...next.findings, ...judged.findings];
   const result = {
     state: next.state,
     touched: next.touched,
+    buried: next.buried,
     findings,
     certificate: next.rejection === null ? judged.certificate : null,
     released: null,
@@ -102,15 +109,16 @@ async function handleEvent(
   };
   const subject = subjectOf(event);
   const allNotes = [...notes, ...findings.map(({ message }) => message)];
+  const decisions = decisionsOf(findings);
   if (rejection !== null) {
     const entry = quarantined(delivery, state, tools, rejection, event.action, app);
-    return { ...entry, ...result, told: { ...entry.told, subject, notes: allNotes } };
+    return { ...entry, ...result, told: { ...entry.told, subject, notes: allNotes, decisions } };
   }
   const outcome = next.state === state ? 'unchanged' : 'applied';
   return {
     ...result,
     quarantine: null,
-    told: { ...told(event.action, app, outcome), subject, notes: allNotes },
+    told: { ...told(event.action, app, outcome), subject, notes: allNotes, decisions },
   };
 }
 
@@ -175,6 +183,7 @@ export function nothing(state: RoutingState): Omit<Handled, 'told'> {
   return {
     state,
     touched: [],
+    buried: [],
     findings: [],
     certificate: null,
     quarantine: null,
@@ -184,10 +193,14 @@ export function nothing(state: RoutingState): Omit<Handled, 'told'> {
 }
 
 export function told(action: string | null, app: AppKey | null, outcome: EventReport['outcome']): Told {
-  return { action, app, subject: '', outcome, code: '', reason: '', notes: [] };
+  return { action, app, subject: '', outcome, code: '', reason: '', notes: [], decisions: [] };
 }
 
-export function subjectOf(event: RoutingEvent): string {
+export function decisionsOf(findings: readonly Finding[]): readonly Decision[] {
+  return findings.flatMap(({ decision }) => (decision === undefined ? [] : [decision]));
+}
+
+export function subjectOf(event: RoutingEvent | TableEvent): string {
   switch (event.action) {
     case 'add_public_endpoint':
       return endpointKey(event.endpoint.address, event.endpoint.port);

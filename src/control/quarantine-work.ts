@@ -72,7 +72,7 @@ async function replayed(
     sentAt: null,
     ack: () => undefined,
   };
-  const handled = await handleDelivery(delivery, state, tools);
+  const handled = await handleDelivery(delivery, state, tools, true);
   if (handled.quarantine === null) return { ...handled, released: id };
   return refused(state, handled.quarantine, { ...handled.told, outcome: 'refused' });
 }

@@ -10,10 +10,10 @@ export interface OwnListener {
 }
 
 export function tablePolicyOf(
-  config: Pick<Config, 'cloudDomain' | 'names' | 'endpoints' | 'certificates' | 'nodeFrontend'>,
+  config: Pick<Config, 'cloudDomain' | 'names' | 'endpoints' | 'certificates' | 'nodeFrontend' | 'table'>,
   ownListeners: ReadonlySet<string>,
 ): TablePolicy {
-  const { names, endpoints, certificates, nodeFrontend } = config;
+  const { names, endpoints, certificates, nodeFrontend, table } = config;
   return {
     cloudDomain: config.cloudDomain,
     haPrefix: names.haPrefix,
@@ -23,6 +23,13 @@ export function tablePolicyOf(
     addressMap: endpoints.addressMap,
     ownListeners,
     verifyEndpointTls: endpoints.verifyTls,
+    windows: {
+      certificateGraceMs: table.certificateGraceMs,
+      swapMs: table.swapWindowMs,
+      tombstoneMs: table.tombstoneMs,
+      maxTombstones: table.maxTombstones,
+    },
+    limits: { maxApplications: table.maxApplications, maxNames: table.maxNames },
     certificates: {
       expired: certificates.expired,
       notYetValid: certificates.notYetValid,

@@ -46,7 +46,13 @@ export function createReporter(log: Log): Reporter {
 
 /** Evictions, displaced aliases and the like: applied, yet an operator should see them. */
 export function logFindings(findings: readonly Finding[], log: Log): void {
-  for (const { message, code, app } of findings.slice(0, maxLines)) log.warn(message, { code, app });
+  for (const { message, code, app, decision } of findings.slice(0, maxLines)) {
+    const decided =
+      decision === undefined
+        ? {}
+        : { policy: decision.policy, winner: decision.winner, displaced: decision.displaced };
+    log.warn(message, { code, app, ...decided });
+  }
   if (findings.length > maxLines) {
     log.warn(`${findings.length - maxLines} more findings of this kind in one batch`);
   }

@@ -1,5 +1,6 @@
 /** What the control loop says of itself: reports an event, and status; admin and `headgear listen` show them. */
 import type { AppKey } from '../spi/events.ts';
+import type { Decision, Finding } from '../table/events.ts';
 
 /** `refused`: a command that could not be carried out; who asked was told. */
 export type Outcome = 'applied' | 'unchanged' | 'ignored' | 'quarantined' | 'refused';
@@ -21,9 +22,19 @@ export interface EventReport {
   readonly reason: string;
   /** Notes of the decoder and findings of the table, as sentences. */
   readonly notes: readonly string[];
+  /** What a policy of ownership decided: who won, who was displaced, and why. */
+  readonly decisions: readonly Decision[];
   readonly generation: number;
   /** Milliseconds from the message bus's time stamp (or arrival) to durable. */
   readonly lagMs: number;
+}
+
+/** A finding of the table, when and of which event. */
+export interface FindingReport extends Finding {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Number of the event's report. */
+  readonly event: number;
 }
 
 export interface ControlStatus {
@@ -34,6 +45,8 @@ export interface ControlStatus {
   readonly endpoints: number;
   readonly names: number;
   readonly certificates: number;
+  /** Certificates that were removed and are served on for their grace time. */
+  readonly retiring: number;
   readonly quarantined: number;
   /** Deliveries waiting for the loop. */
   readonly waiting: number;
@@ -46,4 +59,6 @@ export interface ControlStatus {
   /** Why the last snapshot failed, or null. */
   readonly snapshotTrouble: string | null;
   readonly lastEventAt: number | null;
+  /** Set while a bound of `table` is reached: nothing new is taken then. */
+  readonly full: 'applications' | 'names' | null;
 }

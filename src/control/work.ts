@@ -1,9 +1,18 @@
 /** What the control loop works through, one after the other: deliveries of the sources, and commands by hand or by the clock. */
-import { appKeyOf, type Rejection, type RoutingEvent } from '../spi/events.ts';
+import { appKeyOf, type Rejection } from '../spi/events.ts';
 import type { Delivery } from '../stomp/delivery.ts';
+import type { Stamp, TableEvent } from '../table/events.ts';
 import type { RoutingState } from '../table/state.ts';
 import { transition } from '../table/transition.ts';
-import { type Handled, handleDelivery, nothing, subjectOf, type Tools, told } from './handle-delivery.ts';
+import {
+  decisionsOf,
+  type Handled,
+  handleDelivery,
+  nothing,
+  subjectOf,
+  type Tools,
+  told,
+} from './handle-delivery.ts';
 import type { Outcome } from './types.ts';
 
 export interface Work extends Pick<Delivery, 'source' | 'messageId' | 'receivedAt' | 'sentAt'> {
@@ -22,8 +31,8 @@ export interface CommandResult {
   readonly notes: readonly string[];
 }
 
-/** Everything but add_ssl, which has to be judged. */
-export type CommandEvent = Exclude<RoutingEvent, { action: 'add_ssl' }>;
+/** Everything but certificates, which have to be judged. */
+export type CommandEvent = Exclude<TableEvent, { action: 'add_ssl' | 'refuse_ssl' }>;
 
 export function deliveryWork(delivery: Delivery, tools: Tools): Work {
   const { source, messageId, receivedAt, sentAt } = delivery;
@@ -39,10 +48,10 @@ export function deliveryWork(delivery: Delivery, tools: Tools): Work {
   };
 }
 
-/** `source` is what provenance says: `manual`, or `clock`. */
+/** `source` is what provenance says. */
 export function commandWork(
   event: CommandEvent,
-  source: string,
+  source: 'manual' | 'clock',
   at: number,
   tools: Tools,
   resolve: (result: CommandResult) => void,
@@ -52,17 +61,17 @@ export function commandWork(
     messageId: null,
     receivedAt: at,
     sentAt: null,
-    handle: (state) => handleCommand(event, state, tools),
+    handle: (state) => handleCommand(event, state, { at, sentAt: null, byHand: source === 'manual' }, tools),
     durable: ({ told: { outcome, code, reason, notes } }) => resolve({ outcome, code, reason, notes }),
     dropped: () =>
       resolve({ outcome: 'refused', code: 'CONTROL_STOPPING', reason: 'Headgear is stopping', notes: [] }),
   };
 }
 
-function handleCommand(event: CommandEvent, state: RoutingState, tools: Tools): Handled {
+function handleCommand(event: CommandEvent, state: RoutingState, stamp: Stamp, tools: Tools): Handled {
   const app = appKeyOf(event.app);
   try {
-    const next = transition(state, event, tools.policy);
+    const next = transition(state, event, tools.policy, stamp);
     const subject = subjectOf(event);
     const notes = next.findings.map(({ message }) => message);
     if (next.rejection !== null) return refused(state, event, next.rejection);
@@ -70,9 +79,10 @@ function handleCommand(event: CommandEvent, state: RoutingState, tools: Tools): 
     return {
       ...nothing(next.state),
       touched: next.touched,
+      buried: next.buried,
       findings: next.findings,
       deleted: event.action === 'delete_application' ? app : null,
-      told: { ...told(event.action, app, outcome), subject, notes },
+      told: { ...told(event.action, app, outcome), subject, notes, decisions: decisionsOf(next.findings) },
     };
   } catch (error) {
     const name = error instanceof Error ? error.name : typeof error;

@@ -136,6 +136,7 @@ function createStore(
     if (closed !== null || oldest === undefined || oldest.at >= now() - bounds.maxAgeMs) return;
     const nothing = {
       apps: [],
+      tombstones: [],
       certificates: [],
       quarantine: [],
       forgetQuarantineOf: [],
@@ -160,6 +161,7 @@ function createStore(
     recover(): Recovered {
       return {
         apps: apps.values(),
+        tombstones: tables.tombstones.entries(),
         nextClaim: meta.get('nextClaim') ?? 1,
         generation: meta.get('generation') ?? 0,
       };
@@ -193,7 +195,7 @@ function createStore(
 
 /** Runs inside the transaction. The deletion of an application takes its certificates with it, named or not. */
 function writeBatch(tables: Tables, batch: StoreBatch, plan: QuarantinePlan): void {
-  const { meta, apps, certificates, quarantine } = tables;
+  const { meta, apps, tombstones, certificates, quarantine } = tables;
   for (const [key, app] of batch.apps) {
     if (app !== null) {
       apps.put(key, app);
@@ -203,6 +205,10 @@ function writeBatch(tables: Tables, batch: StoreBatch, plan: QuarantinePlan): vo
     for (const own of certificates.keys({ start: [key, ''], end: [key, AFTER_EVERY_ALIAS] })) {
       certificates.remove(own);
     }
+  }
+  for (const [key, tombstone] of batch.tombstones) {
+    if (tombstone === null) tombstones.remove(key);
+    else tombstones.put(key, tombstone);
   }
   for (const { app, alias, certificate } of batch.certificates) {
     if (certificate === null) certificates.remove([app, alias]);

@@ -2,7 +2,7 @@
 import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb';
 import type { AppKey } from '../spi/events.ts';
 import type { PublishedCertificate } from '../table/routing-table.ts';
-import type { Application } from '../table/state.ts';
+import type { Application, Tombstone } from '../table/state.ts';
 import { decodeRecord, encodeRecord, type RecordKey } from './records.ts';
 import type { QuarantineEntry } from './types.ts';
 
@@ -15,6 +15,7 @@ export interface Table<V, K extends RecordKey> {
   put(key: K, value: V): void;
   remove(key: K): void;
   values(range?: KeyRange): V[];
+  entries(range?: KeyRange): (readonly [K, V])[];
   keys(range?: KeyRange): K[];
   isEmpty(): boolean;
 }
@@ -24,6 +25,7 @@ export interface Tables {
   /** `format`, `nextClaim`, `generation`, `nextQuarantineId`. */
   readonly meta: Table<number, string>;
   readonly apps: Table<Application, AppKey>;
+  readonly tombstones: Table<Tombstone, AppKey>;
   readonly certificates: Table<PublishedCertificate, [AppKey, string]>;
   readonly quarantine: Table<QuarantineEntry, number>;
 }
@@ -43,6 +45,7 @@ export function openTables(path: string): Tables {
     root,
     meta: tableOf(root, 'meta', plainly<number>()),
     apps: tableOf(root, 'apps', plainly<Application>()),
+    tombstones: tableOf(root, 'tombstones', plainly<Tombstone>()),
     certificates: tableOf(root, 'certificates', plainly<PublishedCertificate>()),
     quarantine: tableOf(root, 'quarantine', quarantineCoding),
   };
@@ -82,6 +85,11 @@ function tableOf<V, K extends RecordKey>(root: RootDatabase, name: string, codin
     remove: (key) => void database.remove(key),
     values: (range = {}) =>
       Array.from(database.getRange(range), ({ key, value }: { key: K; value: Buffer }) => decode(key, value)),
+    entries: (range = {}) =>
+      Array.from(
+        database.getRange(range),
+        ({ key, value }: { key: K; value: Buffer }) => [key, decode(key, value)] as const,
+      ),
     keys: (range = {}) => [...database.getKeys(range)],
     isEmpty: () => database.getKeysCount({ limit: 1 }) === 0,
   };

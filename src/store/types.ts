@@ -1,7 +1,7 @@
 /** What the store keeps and how the control loop speaks to it. `open-store.ts` builds it on lmdb. */
 import type { AppKey } from '../spi/events.ts';
 import type { PublishedCertificate } from '../table/routing-table.ts';
-import type { Application } from '../table/state.ts';
+import type { Application, Tombstone } from '../table/state.ts';
 
 /** A message that was acked but not applied. */
 export interface QuarantineEntry {
@@ -26,6 +26,8 @@ export interface QuarantineEntry {
 export interface StoreBatch {
   /** `null` deletes. */
   readonly apps: readonly (readonly [AppKey, Application | null])[];
+  /** Of deleted applications; `null` deletes. */
+  readonly tombstones: readonly (readonly [AppKey, Tombstone | null])[];
   /** By (application, alias); `null` deletes certificate and key. */
   readonly certificates: readonly {
     readonly app: AppKey;
@@ -43,6 +45,7 @@ export interface StoreBatch {
 
 export interface Recovered {
   readonly apps: readonly Application[];
+  readonly tombstones: readonly (readonly [AppKey, Tombstone])[];
   readonly nextClaim: number;
   readonly generation: number;
 }

@@ -9,6 +9,18 @@ export interface TablePolicy {
   /** `address:port` of our own listeners, wildcard listeners expanded to every address of this machine. */
   readonly ownListeners: ReadonlySet<string>;
   readonly verifyEndpointTls: boolean;
+  /** How long what is over still matters, milliseconds; 0: not at all. */
+  readonly windows: {
+    /** A certificate that was removed goes on being served, for the one that replaces it to come. */
+    readonly certificateGraceMs: number;
+    /** Within this after an add that replaced something, its remove is taken for one that was overtaken. */
+    readonly swapMs: number;
+    /** How long adds cannot bring back a deleted application, and of how many deletions that is remembered. */
+    readonly tombstoneMs: number;
+    readonly maxTombstones: number;
+  };
+  /** Above these nothing new is taken, and nothing is evicted for it. */
+  readonly limits: { readonly maxApplications: number; readonly maxNames: number };
   /** Alias certificates that are not as they should be: served all the same, or the platform's in their place. */
   readonly certificates: {
     readonly expired: 'serve' | 'fallback';

@@ -1,11 +1,11 @@
 /** Stored applications -> routing state. The indexes are derived, never stored, so they cannot disagree with the records. */
-import { Map as PersistentMap } from 'immutable';
+import { OrderedMap, Map as PersistentMap } from 'immutable';
 import type { AppKey } from '../spi/events.ts';
 import { endpointKey } from './address-policy.ts';
 import { claimAlias, claimImplied } from './name-claims.ts';
 import { impliedNames } from './names.ts';
 import type { TablePolicy } from './policy.ts';
-import type { Application, EndpointKey, NameClaims, RoutingState } from './state.ts';
+import type { Application, EndpointKey, NameClaims, RoutingState, Tombstone } from './state.ts';
 
 /**
  * The state that these records make, in whatever order they come. Names follow the policy of today: another prefix or domain
@@ -15,6 +15,7 @@ export function recoverState(
   applications: Iterable<Application>,
   nextClaim: number,
   policy: TablePolicy,
+  tombstones: Iterable<readonly [AppKey, Tombstone]> = [],
 ): RoutingState {
   const apps = PersistentMap<AppKey, Application>().asMutable();
   const endpointOwners = PersistentMap<EndpointKey, AppKey>().asMutable();
@@ -40,5 +41,8 @@ export function recoverState(
     endpointOwners: endpointOwners.asImmutable(),
     names: names.asImmutable(),
     nextClaim: Math.max(nextClaim, highestClaim + 1),
+    tombstones: OrderedMap<AppKey, Tombstone>(
+      [...tombstones].sort(([, a], [, b]) => a.at - b.at).map(([key, one]) => [key, one]),
+    ),
   };
 }

@@ -1,5 +1,6 @@
-/** Who gets the requests of a host name: the one rule of precedence, in one place. */
+/** Where the requests of a host name go. Who has the name is ownership.ts's to say. */
 import type { AppKey } from '../spi/events.ts';
+import { winnerOfName } from './ownership.ts';
 import type { TablePolicy } from './policy.ts';
 import type { HostRoute } from './routing-table.ts';
 import type { AliasRecord, CertificateRef, RoutingState } from './state.ts';
@@ -9,22 +10,18 @@ import { findAlias } from './transition-aliases.ts';
 const NAME_MISMATCH = 'CERT_NAME_MISMATCH';
 
 /**
- * Plain name over ha- name over the highest alias claim; null where nobody claims the host. Requests by an alias go to the node
+ * null where nobody claims the host. Requests by an alias go to the node
  * frontend where the policy says so, and so do those by a ha- name that the same application also holds as an alias (nodes know
  * such a name; a ha- name that is none they do not, domain.md 4).
  */
 export function resolveHost(state: RoutingState, host: string, policy: TablePolicy): HostRoute | null {
   const claims = state.names.get(host);
   if (claims === undefined) return null;
-  if (claims.plain !== null) return { app: claims.plain, kind: 'plain', viaNodeFrontend: false };
-  if (claims.ha !== null) {
-    const app = claims.ha;
-    const alsoAlias = claims.aliases.some((claim) => claim.app === app);
-    return { app, kind: 'ha', viaNodeFrontend: alsoAlias && usesNodeFrontend(app, policy) };
-  }
-  const winner = claims.aliases.at(-1);
-  if (winner === undefined) return null;
-  return { app: winner.app, kind: 'alias', viaNodeFrontend: usesNodeFrontend(winner.app, policy) };
+  const winner = winnerOfName(claims);
+  if (winner === null) return null;
+  const { app, kind } = winner;
+  const asAlias = kind === 'alias' || (kind === 'ha' && claims.aliases.some((claim) => claim.app === app));
+  return { app, kind, viaNodeFrontend: asAlias && usesNodeFrontend(app, policy) };
 }
 
 /** The certificate that a host's handshakes get: the winner's own, for this very name; never a displaced holder's. Its validity is not looked at. */

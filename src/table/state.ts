@@ -2,7 +2,7 @@
  * Routing state: everything known, as persistent maps, so that `transition` is pure and yet costs what it changes
  * (copying a plain Map of 100,000 entries for one event takes 51 ms). immutable.js is owned by this room.
  */
-import { Map as PersistentMap } from 'immutable';
+import { OrderedMap, Map as PersistentMap } from 'immutable';
 import type { AppKey, EndpointFacts } from '../spi/events.ts';
 
 /** What the table remembers of a certificate. The PEM and the key are in the store, by (application, alias). */
@@ -36,6 +36,23 @@ export interface AliasRecord {
   readonly claim: number;
   readonly certificate: CertificateRef | null;
   readonly refusal: CertificateRefusal | null;
+  /** Epoch milliseconds until which the certificate is still served after its removal; absent: it was not removed. */
+  readonly retiresAt?: number;
+  /** Epoch milliseconds at which a certificate replaced this one's former without a remove: that may still come. */
+  readonly replacedAt?: number;
+}
+
+export interface EndpointRecord extends EndpointFacts {
+  /** Epoch milliseconds at which an add changed these facts: the remove that belonged before it may still come. */
+  readonly replacedAt?: number;
+}
+
+/** What is remembered of an application that was deleted. */
+export interface Tombstone {
+  /** Epoch milliseconds of the arrival of its delete_application. */
+  readonly at: number;
+  /** Epoch milliseconds at which the message bus took that, where it said so. */
+  readonly sentAt: number | null;
 }
 
 /** `address:port`, IPv6 in brackets. */
@@ -50,7 +67,7 @@ export interface Application {
   /** Lowest gear id ever seen: the head gear (domain.md 3). */
   readonly headGearId: string | null;
   /** In order of arrival; unique by address and port. */
-  readonly endpoints: readonly EndpointFacts[];
+  readonly endpoints: readonly EndpointRecord[];
   /** In order of claim. */
   readonly aliases: readonly AliasRecord[];
 }
@@ -69,6 +86,8 @@ export interface RoutingState {
   readonly names: PersistentMap<string, NameClaims>;
   /** Next claim number; rises by one an alias claim. */
   readonly nextClaim: number;
+  /** Of applications deleted not long ago, oldest first. */
+  readonly tombstones: OrderedMap<AppKey, Tombstone>;
 }
 
 export const emptyState: RoutingState = {
@@ -76,4 +95,5 @@ export const emptyState: RoutingState = {
   endpointOwners: PersistentMap(),
   names: PersistentMap(),
   nextClaim: 1,
+  tombstones: OrderedMap(),
 };

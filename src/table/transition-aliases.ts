@@ -2,12 +2,14 @@
  * add_alias and remove_alias. Two applications may hold one alias (PREVENT_ALIAS_COLLISION=false, and for a moment when an alias
  * moves): the last claim has it, and what another one does with its own claim never touches ours (domain.md 10, 37 and 38).
  */
-import { type AppKey, appKeyOf, type RoutingEvent } from '../spi/events.ts';
+import { type AppKey, appKeyOf, type Rejection, type RoutingEvent } from '../spi/events.ts';
 import { maxAliasesPerApp } from './bounds.ts';
-import type { Finding, Transition } from './events.ts';
+import type { Stamp, Transition } from './events.ts';
 import { claimAlias, claimsOf, releaseAlias } from './name-claims.ts';
+import { findingsOfClaim, findingsOfRelease } from './ownership.ts';
 import type { TablePolicy } from './policy.ts';
 import type { AliasRecord, Application, RoutingState } from './state.ts';
+import { refusedBirth } from './tombstones.ts';
 import { ensureApp } from './transition-application.ts';
 import { changed, rejected, unchanged, withApp } from './transition-result.ts';
 
@@ -20,12 +22,19 @@ type Event<A extends RoutingEvent['action']> = Extract<RoutingEvent, { action: A
  * time, and all of it is delivered a second time, A's repeated claim is the younger one. That takes a colliding alias and a crash in
  * the same moment.
  */
-export function addAlias(state: RoutingState, event: Event<'add_alias'>, policy: TablePolicy): Transition {
+export function addAlias(
+  state: RoutingState,
+  event: Event<'add_alias'>,
+  policy: TablePolicy,
+  stamp: Stamp,
+): Transition {
   const { alias } = event;
   const held = findAlias(state.apps.get(appKeyOf(event.app)), alias);
   if (held?.announced === true) return unchanged(state);
   if (held === undefined && aliasesAreFull(state, appKeyOf(event.app)))
     return tooManyAliases(state, event.app);
+  const refused = refusedBirth(state, event.app, stamp, policy) ?? tooManyNames(state, alias, policy);
+  if (refused !== null) return rejected(state, refused);
   const ensured = ensureApp(state, event.app, policy);
   const { app } = ensured;
   const claim = state.nextClaim;
@@ -35,7 +44,8 @@ export function addAlias(state: RoutingState, event: Event<'add_alias'>, policy:
     names: claimAlias(ensured.state.names, alias, app.key, claim),
     nextClaim: claim + 1,
   };
-  return changed(next, [app.key], [...ensured.findings, ...findingsOfClaim(state, alias, app.key)]);
+  const findings = findingsOfClaim(alias, claimsOf(next.names, alias), app.key);
+  return changed(next, [app.key], [...ensured.findings, ...findings], ensured.buried);
 }
 
 /** Takes back this application's claim alone, and its certificate with it (domain.md 10, 42). */
@@ -45,7 +55,13 @@ export function removeAlias(state: RoutingState, event: Event<'remove_alias'>): 
   if (app === undefined || held === undefined) return unchanged(state);
   const names = held.announced ? releaseAlias(state.names, event.alias, app.key) : state.names;
   const next = withApp({ ...state, names }, { ...app, aliases: withoutAlias(app, event.alias) });
-  return changed(next, [app.key]);
+  const findings = findingsOfRelease(
+    event.alias,
+    claimsOf(state.names, event.alias),
+    claimsOf(names, event.alias),
+    app.key,
+  );
+  return changed(next, [app.key], findings);
 }
 
 export function findAlias(app: Application | undefined, alias: string): AliasRecord | undefined {
@@ -70,16 +86,9 @@ export function tooManyAliases(state: RoutingState, app: Event<'add_alias'>['app
   return rejected(state, { code: 'TABLE_TOO_MANY_ALIASES', reason });
 }
 
-function findingsOfClaim(state: RoutingState, alias: string, by: AppKey): readonly Finding[] {
-  const claims = claimsOf(state.names, alias);
-  const implied = claims.plain ?? claims.ha;
-  if (implied !== null) {
-    if (implied === by) return [];
-    const message = `${alias} is the own name of ${implied}: the alias that ${by} holds is not served`;
-    return [{ code: 'TABLE_ALIAS_SHADOWED', app: by, message }];
-  }
-  const former = claims.aliases.at(-1);
-  if (former === undefined) return [];
-  const message = `alias ${alias} was claimed by ${by}: ${former.app} is displaced`;
-  return [{ code: 'TABLE_ALIAS_DISPLACED', app: former.app, message }];
+/** Of all applications together; a name that somebody claims already is none more. */
+function tooManyNames(state: RoutingState, alias: string, policy: TablePolicy): Rejection | null {
+  if (state.names.size < policy.limits.maxNames || state.names.has(alias)) return null;
+  const reason = `there are ${state.names.size} names already: raise table.maxNames if they are real`;
+  return { code: 'TABLE_TOO_MANY_NAMES', reason };
 }

@@ -1,12 +1,14 @@
 /** create_application, delete_application, and the creation that any add_* implies (domain.md 10, 9). */
-import { type AppRef, appKeyOf, type RoutingEvent } from '../spi/events.ts';
+import { type AppKey, type AppRef, appKeyOf, type RoutingEvent } from '../spi/events.ts';
 import { endpointKey } from './address-policy.ts';
-import type { Finding, Transition } from './events.ts';
+import type { Finding, Stamp, Transition } from './events.ts';
 import { claimImplied, claimsOf, releaseAlias, releaseImplied } from './name-claims.ts';
 import { impliedNames } from './names.ts';
+import { findingsOfClaim, findingsOfRelease } from './ownership.ts';
 import type { TablePolicy } from './policy.ts';
 import type { Application, RoutingState } from './state.ts';
-import { changed, unchanged, withApp } from './transition-result.ts';
+import { bury, tooManyApplications } from './tombstones.ts';
+import { changed, rejected, unchanged, withApp } from './transition-result.ts';
 
 type Event<A extends RoutingEvent['action']> = Extract<RoutingEvent, { action: A }>;
 
@@ -15,12 +17,14 @@ export interface Ensured {
   readonly state: RoutingState;
   readonly app: Application;
   readonly findings: readonly Finding[];
+  readonly buried: readonly AppKey[];
 }
 
+/** Whether it may come into being is asked before (tombstones.ts). It ends a tombstone. */
 export function ensureApp(state: RoutingState, ref: AppRef, policy: TablePolicy): Ensured {
   const key = appKeyOf(ref);
   const known = state.apps.get(key);
-  if (known !== undefined) return { state, app: known, findings: [] };
+  if (known !== undefined) return { state, app: known, findings: [], buried: [] };
   const app: Application = {
     key,
     appName: ref.appName,
@@ -32,23 +36,30 @@ export function ensureApp(state: RoutingState, ref: AppRef, policy: TablePolicy)
     aliases: [],
   };
   const implied = impliedNames(ref, policy);
-  const next = withApp({ ...state, names: claimImplied(state.names, implied, key) }, app);
-  return { state: next, app, findings: findingsOfNames(next, app, policy) };
+  const buried = state.tombstones.has(key) ? [key] : [];
+  const tombstones = state.tombstones.delete(key);
+  const next = withApp({ ...state, names: claimImplied(state.names, implied, key), tombstones }, app);
+  return { state: next, app, findings: findingsOfNames(next, app, policy), buried };
 }
 
 export function createApplication(
   state: RoutingState,
   event: Event<'create_application'>,
   policy: TablePolicy,
+  stamp: Stamp,
 ): Transition {
-  const { state: ensured, app, findings } = ensureApp(state, event.app, policy);
+  const known = state.apps.has(appKeyOf(event.app));
+  const full = known ? null : tooManyApplications(state, policy);
+  if (full !== null) return rejected(state, full);
+  const { state: ensured, app, buried, ...made } = ensureApp(state, event.app, policy);
+  const findings = [...made.findings, ...findingsOfBirth(state, app.key, stamp)];
   // null is odd data of the broker (domain.md 1.1): it says nothing, so it takes nothing back.
   const scalable = event.scalable ?? app.scalable;
   const ha = event.ha ?? app.ha;
   if (scalable === app.scalable && ha === app.ha) {
-    return ensured === state ? unchanged(state) : changed(ensured, [app.key], findings);
+    return ensured === state ? unchanged(state) : changed(ensured, [app.key], findings, buried);
   }
-  return changed(withApp(ensured, { ...app, scalable, ha }), [app.key], findings);
+  return changed(withApp(ensured, { ...app, scalable, ha }), [app.key], findings, buried);
 }
 
 /** Everything of the application goes: the broker sends no single removes after it (domain.md 1.1). */
@@ -56,10 +67,16 @@ export function deleteApplication(
   state: RoutingState,
   event: Event<'delete_application'>,
   policy: TablePolicy,
+  stamp: Stamp,
 ): Transition {
   const key = appKeyOf(event.app);
   const app = state.apps.get(key);
-  if (app === undefined) return unchanged(state);
+  if (app === undefined) {
+    // Buried all the same: its add may have been overtaken. But once: a redelivery prolongs nothing.
+    if (state.tombstones.has(key)) return unchanged(state);
+    const { tombstones, buried } = bury(state.tombstones, key, stamp, policy);
+    return buried.length === 0 ? unchanged(state) : changed({ ...state, tombstones }, [], [], buried);
+  }
   const endpointOwners = state.endpointOwners.withMutations((owners) => {
     for (const endpoint of app.endpoints) owners.delete(endpointKey(endpoint.address, endpoint.port));
   });
@@ -67,7 +84,9 @@ export function deleteApplication(
     releaseImplied(all, impliedNames(app, policy));
     for (const record of app.aliases) if (record.announced) releaseAlias(all, record.alias, key);
   });
-  return changed({ ...state, apps: state.apps.delete(key), endpointOwners, names }, [key]);
+  const { tombstones, buried } = bury(state.tombstones, key, stamp, policy);
+  const next = { ...state, apps: state.apps.delete(key), endpointOwners, names, tombstones };
+  return changed(next, [key], findingsOfDeath(state, next, app, policy), buried);
 }
 
 /** What an operator should know of a new application's names. */
@@ -79,17 +98,31 @@ function findingsOfNames(state: RoutingState, app: Application, policy: TablePol
     findings.push({ code: 'TABLE_NAME_NOT_PUBLISHED', app: app.key, message });
   }
   for (const host of [plain, ha]) {
-    if (host === null) continue;
-    const claims = claimsOf(state.names, host);
-    for (const { app: holder } of claims.aliases) {
-      if (holder === app.key) continue;
-      const message = `${host} is the own name of ${app.key}: the alias that ${holder} holds is not served`;
-      findings.push({ code: 'TABLE_ALIAS_SHADOWED', app: holder, message });
-    }
-    if (claims.plain !== null && claims.ha !== null) {
-      const message = `${host} is the plain name of ${claims.plain} and the ha- name of ${claims.ha}: the plain name wins`;
-      findings.push({ code: 'TABLE_NAME_COLLISION', app: claims.ha, message });
-    }
+    if (host !== null) findings.push(...findingsOfClaim(host, claimsOf(state.names, host), app.key));
   }
   return findings;
+}
+
+/** A create_application is honoured always, but one that was sent before the deletion is odd. */
+function findingsOfBirth(state: RoutingState, key: AppKey, { sentAt }: Stamp): readonly Finding[] {
+  const deleted = state.tombstones.get(key)?.sentAt ?? null;
+  if (sentAt === null || deleted === null || sentAt > deleted) return [];
+  const message = `${key} is created by an event that was sent before its deletion`;
+  return [{ code: 'TABLE_LATE_CREATE', app: key, message }];
+}
+
+/** Who gets the names that the application had and others claim. */
+function findingsOfDeath(
+  before: RoutingState,
+  after: RoutingState,
+  app: Application,
+  policy: TablePolicy,
+): readonly Finding[] {
+  const { plain, ha } = impliedNames(app, policy);
+  const hosts = new Set([plain, ha, ...app.aliases.map(({ alias }) => alias)]);
+  return [...hosts].flatMap((host) =>
+    host === null
+      ? []
+      : findingsOfRelease(host, claimsOf(before.names, host), claimsOf(after.names, host), app.key),
+  );
 }

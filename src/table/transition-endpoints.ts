@@ -2,9 +2,11 @@
 import { type AppKey, appKeyOf, type EndpointFacts, type RoutingEvent } from '../spi/events.ts';
 import { canonicalAddress, endpointKey, judgeAddress } from './address-policy.ts';
 import { maxEndpointCharacters, maxEndpointsPerApp } from './bounds.ts';
-import type { Finding, Transition } from './events.ts';
+import type { Stamp, Transition } from './events.ts';
+import { findingOfTakeOver } from './ownership.ts';
 import type { TablePolicy } from './policy.ts';
-import type { Application, EndpointKey, RoutingState } from './state.ts';
+import type { Application, EndpointKey, EndpointRecord, RoutingState } from './state.ts';
+import { refusedBirth } from './tombstones.ts';
 import { ensureApp } from './transition-application.ts';
 import { changed, rejected, unchanged, withApp } from './transition-result.ts';
 
@@ -18,6 +20,7 @@ export function addEndpoint(
   state: RoutingState,
   event: Event<'add_public_endpoint'>,
   policy: TablePolicy,
+  stamp: Stamp,
 ): Transition {
   const judged = judgeAddress(event.endpoint.address, event.endpoint.port, policy);
   if (!judged.ok) return rejected(state, judged.rejection);
@@ -29,13 +32,15 @@ export function addEndpoint(
   const endpoint = endpointKey(facts.address, facts.port);
   const key = appKeyOf(event.app);
   const owner = state.endpointOwners.get(endpoint);
-  if (owner === key) return updateEndpoint(state, key, facts);
+  if (owner === key) return updateEndpoint(state, key, facts, stamp);
+  const refused = refusedBirth(state, event.app, stamp, policy);
+  if (refused !== null) return rejected(state, refused);
   if ((state.apps.get(key)?.endpoints.length ?? 0) >= maxEndpointsPerApp) {
     const reason = `${key} has ${maxEndpointsPerApp} endpoints already`;
     return rejected(state, { code: 'TABLE_TOO_MANY_ENDPOINTS', reason });
   }
-  const evicted = owner === undefined ? null : evict(state, owner, endpoint, key);
-  const ensured = ensureApp(evicted?.state ?? state, event.app, policy);
+  const freed = owner === undefined ? state : evict(state, owner, endpoint);
+  const ensured = ensureApp(freed, event.app, policy);
   const added: Application = {
     ...ensured.app,
     headGearId: lowestGear(ensured.app.headGearId, facts.gearId),
@@ -45,9 +50,9 @@ export function addEndpoint(
     { ...ensured.state, endpointOwners: ensured.state.endpointOwners.set(endpoint, key) },
     added,
   );
-  return evicted === null || owner === undefined
-    ? changed(next, [key], ensured.findings)
-    : changed(next, [key, owner], [...ensured.findings, evicted.finding]);
+  if (owner === undefined) return changed(next, [key], ensured.findings, ensured.buried);
+  const findings = [...ensured.findings, findingOfTakeOver(endpoint, owner, key)];
+  return changed(next, [key, owner], findings, ensured.buried);
 }
 
 /**
@@ -56,8 +61,16 @@ export function addEndpoint(
  * is ignored keeps a dead endpoint only if two events were lost (the remove of the former gear and the add of the new one),
  * while obeying it would kill a live endpoint as soon as two were swapped; so ignoring is the lesser risk (health ejects the
  * dead one). A remove without a gear id is obeyed.
+ *
+ * A cartridge upgrade removes an endpoint and announces it anew (domain.md 1.3). An add that changed what was there is the second half of
+ * that, so a remove that follows within the swap window is the first half, overtaken, and ignored.
  */
-export function removeEndpoint(state: RoutingState, event: Event<'remove_public_endpoint'>): Transition {
+export function removeEndpoint(
+  state: RoutingState,
+  event: Event<'remove_public_endpoint'>,
+  policy: TablePolicy,
+  stamp: Stamp,
+): Transition {
   const key = appKeyOf(event.app);
   const endpoint = endpointKey(canonicalAddress(event.address), event.port);
   const owner = state.endpointOwners.get(endpoint);
@@ -72,31 +85,39 @@ export function removeEndpoint(state: RoutingState, event: Event<'remove_public_
     const message = `${endpoint} is gear ${held.gearId}'s now: the remove of gear ${event.gearId} is ignored`;
     return unchanged(state, { code: 'TABLE_GEAR_MISMATCH', app: key, message });
   }
+  if (!stamp.byHand && wasJustReplaced(held, stamp, policy)) {
+    const message = `${endpoint} was announced anew just before: its remove is taken for an earlier one, overtaken`;
+    return unchanged(state, { code: 'TABLE_REMOVE_OVERTAKEN', app: key, message });
+  }
   return changed(withoutEndpoint(state, app, endpoint), [key]);
 }
 
-function updateEndpoint(state: RoutingState, key: AppKey, facts: EndpointFacts): Transition {
+/** True within the swap window after an add that replaced what was there without a remove before it. */
+export function wasJustReplaced(
+  record: { readonly replacedAt?: number } | undefined,
+  { at }: Stamp,
+  policy: TablePolicy,
+): boolean {
+  if (record?.replacedAt === undefined) return false;
+  const elapsedMs = at - record.replacedAt;
+  return elapsedMs >= 0 && elapsedMs < policy.windows.swapMs;
+}
+
+function updateEndpoint(state: RoutingState, key: AppKey, facts: EndpointFacts, stamp: Stamp): Transition {
   const app = state.apps.get(key);
   if (app === undefined) return unchanged(state);
   const at = app.endpoints.findIndex((held) => held.address === facts.address && held.port === facts.port);
   const held = app.endpoints[at];
   if (held === undefined || sameFacts(held, facts)) return unchanged(state);
   const headGearId = lowestGear(app.headGearId, facts.gearId);
-  return changed(withApp(state, { ...app, headGearId, endpoints: app.endpoints.with(at, facts) }), [key]);
+  // Another gear at the same port is no upgrade of this one; its remove is told apart by the gear id.
+  const record: EndpointRecord = held.gearId === facts.gearId ? { ...facts, replacedAt: stamp.at } : facts;
+  return changed(withApp(state, { ...app, headGearId, endpoints: app.endpoints.with(at, record) }), [key]);
 }
 
-function evict(
-  state: RoutingState,
-  owner: AppKey,
-  endpoint: EndpointKey,
-  by: AppKey,
-): { readonly state: RoutingState; readonly finding: Finding } {
+function evict(state: RoutingState, owner: AppKey, endpoint: EndpointKey): RoutingState {
   const former = state.apps.get(owner);
-  const message = `${endpoint} was announced by ${by}: ${owner} loses it`;
-  return {
-    state: former === undefined ? state : withoutEndpoint(state, former, endpoint),
-    finding: { code: 'TABLE_ENDPOINT_TAKEN_OVER', app: owner, message },
-  };
+  return former === undefined ? state : withoutEndpoint(state, former, endpoint);
 }
 
 function withoutEndpoint(state: RoutingState, app: Application, endpoint: EndpointKey): RoutingState {

@@ -62,6 +62,7 @@ export async function startTestAdmin(
       app: (key) => (key === 'shop/store' ? { key } : null),
       host: (host) => (host === 'www.example.com' ? { host } : null),
       quarantined: (limit) => house.quarantine.slice(0, limit),
+      findings: () => [{ at: 0, code: 'TABLE_ALIAS_DISPLACED' }],
       subscribe: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
@@ -120,6 +121,7 @@ export const someStatus: ControlStatus = {
   endpoints: 2,
   names: 3,
   certificates: 0,
+  retiring: 0,
   quarantined: 1,
   waiting: 0,
   storeTrouble: null,
@@ -127,6 +129,7 @@ export const someStatus: ControlStatus = {
   snapshotAt: null,
   snapshotTrouble: null,
   lastEventAt: null,
+  full: null,
 };
 
 export const someReport: EventReport = {
@@ -141,6 +144,7 @@ export const someReport: EventReport = {
   code: '',
   reason: '',
   notes: [],
+  decisions: [],
   generation: 7,
   lagMs: 3,
 };

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testCertificate } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
 import { body, delivery, memoryStore } from './fakes.ts';
-import { scene } from './scenery.ts';
+import { policyWithGrace, scene } from './scenery.ts';
 
 const alias = 'www.x.test';
 const addAlias = (app: string) => body('add_alias', app, { alias });
@@ -72,7 +73,11 @@ test('15: delete_application purges certificates and keys, also where it is crea
   const { control, store, plane, send, published } = scene();
   await control.recover();
   await send(addAlias('demo/app'), addSsl('demo/app'));
-  await send(body('delete_application', 'demo/app'), addAlias('demo/app'));
+  await send(
+    body('delete_application', 'demo/app'),
+    body('create_application', 'demo/app'),
+    addAlias('demo/app'),
+  );
   await published();
   assert.equal(store.certificates.size, 0);
   assert.equal(plane.certificates.size, 0);
@@ -81,14 +86,88 @@ test('15: delete_application purges certificates and keys, also where it is crea
   await control.stop();
 });
 
-test('a certificate that was removed within its own batch never reaches the store', async () => {
-  const { control, store, send } = scene();
+test('without a grace time, a certificate that was removed within its own batch never reaches the store', async () => {
+  const { control, store, send } = scene({ policy: policyWithGrace(0) });
   await control.recover();
   await send(addAlias('demo/app'), addSsl('demo/app'), body('remove_ssl', 'demo/app', { alias }));
   assert.deepEqual(
     store.batches.flatMap(({ certificates }) => certificates),
     [],
   );
+  await control.stop();
+});
+
+test('scenario 12: a removed certificate is served on for its grace time, seen in status and table, and is gone with its key after it', async () => {
+  const { control, store, plane, reports, send, published } = scene({
+    policy: policyWithGrace(300),
+    now: () => 1_000,
+  });
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'), body('remove_ssl', 'demo/app', { alias }));
+  await published();
+  assert.ok(plane.certificates.has(alias), 'no wildcard in between');
+  assert.equal(control.status().retiring, 1);
+  assert.ok(control.state().apps.get('demo/app')?.aliases[0]?.retiresAt);
+  await eventually(() => !plane.certificates.has(alias), 'the certificate gone');
+  assert.equal(store.certificates.size, 0, 'no key outlives its certificate');
+  assert.deepEqual([control.status().retiring, control.status().certificates], [0, 0]);
+  assert.deepEqual([reports.at(-1)?.action, reports.at(-1)?.source], ['retire_ssl', 'clock']);
+  await control.stop();
+});
+
+test('scenario 12: the certificate that comes within the grace time ends it, and stays when it would have been over', async () => {
+  const { control, plane, reports, send, published } = scene({
+    policy: policyWithGrace(50),
+    now: () => 1_000,
+  });
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'), addAlias('demo/other'), addSsl('demo/other', 2));
+  // demo/other's own removal comes after demo/app's, so its end says that demo/app's time is over, too.
+  await send(
+    body('remove_ssl', 'demo/app', { alias }),
+    addSsl('demo/app', 2),
+    body('remove_ssl', 'demo/other', { alias }),
+  );
+  await eventually(() => reports.at(-1)?.action === 'retire_ssl', 'the grace time over');
+  await published();
+  assert.equal(reports.filter(({ action }) => action === 'retire_ssl').length, 1);
+  assert.ok(control.state().apps.get('demo/app')?.aliases[0]?.certificate);
+  assert.equal(control.state().apps.get('demo/other')?.aliases[0]?.certificate, null);
+  assert.equal(plane.certificates.size, 0);
+  await control.stop();
+});
+
+test('a grace time goes on over a restart, and one that ended meanwhile ends at once', async () => {
+  const store = memoryStore();
+  const first = scene({ policy: policyWithGrace(60_000) }, store);
+  await first.control.recover();
+  await first.send(addAlias('demo/app'), addSsl('demo/app'), body('remove_ssl', 'demo/app', { alias }));
+  await first.control.stop();
+  const second = scene({ policy: policyWithGrace(60_000) }, store);
+  await second.control.recover();
+  assert.equal(second.control.status().retiring, 1);
+  assert.ok(second.plane.certificates.has(alias));
+  await second.control.stop();
+  const third = scene({ policy: policyWithGrace(60_000), now: () => 100_000 }, store);
+  await third.control.recover();
+  await eventually(() => !third.plane.certificates.has(alias), 'the certificate gone');
+  await third.control.stop();
+});
+
+test('scenario 11: add_ssl before the remove_ssl that belongs before it: the new certificate stays, and that is said', async () => {
+  const { control, plane, reports, log, send, published } = scene({
+    policy: policyWithGrace(50),
+    now: () => 1_000,
+  });
+  await control.recover();
+  await send(addAlias('demo/app'), addSsl('demo/app'));
+  const former = plane.certificates.get(alias)?.id;
+  await send(addSsl('demo/app', 2), body('remove_ssl', 'demo/app', { alias }));
+  await published();
+  assert.notEqual(plane.certificates.get(alias)?.id, former);
+  assert.equal(control.status().retiring, 0);
+  assert.match(reports.at(-1)?.notes[0] ?? '', /overtaken/);
+  assert.ok(log.lines.some(({ fields }) => fields.code === 'TABLE_REMOVE_OVERTAKEN'));
   await control.stop();
 });
 

@@ -3,7 +3,7 @@
 import type { Delivery } from '../../src/stomp/delivery.ts';
 import type { QuarantineEntry, Recovered, Store, StoreBatch } from '../../src/store/types.ts';
 import type { PublishedCertificate, TableChanges } from '../../src/table/routing-table.ts';
-import type { Application } from '../../src/table/state.ts';
+import type { Application, Tombstone } from '../../src/table/state.ts';
 
 type Fact = string | number | boolean | null | readonly string[];
 
@@ -55,6 +55,7 @@ export interface MemoryStore extends Store {
   /** Commits wait for this. */
   gate: Promise<void>;
   readonly apps: Map<string, Application>;
+  readonly tombstones: Map<string, Tombstone>;
   readonly certificates: Map<string, PublishedCertificate>;
   entries: QuarantineEntry[];
 }
@@ -67,10 +68,12 @@ export function memoryStore(): MemoryStore {
     attempts: 0,
     gate: Promise.resolve(),
     apps: new Map(),
+    tombstones: new Map(),
     certificates: new Map(),
     entries: [],
     // Through JSON: what comes back is equal, never the same object.
-    recover: (): Recovered => structuredClone({ ...meta, apps: [...store.apps.values()] }),
+    recover: (): Recovered =>
+      structuredClone({ ...meta, apps: [...store.apps.values()], tombstones: [...store.tombstones] }),
     certificate: (app, alias) => store.certificates.get(`${app} ${alias}`) ?? null,
     async commit(batch) {
       store.attempts += 1;
@@ -80,6 +83,10 @@ export function memoryStore(): MemoryStore {
       for (const [key, app] of batch.apps) {
         if (app === null) store.apps.delete(key);
         else store.apps.set(key, app);
+      }
+      for (const [key, tombstone] of batch.tombstones) {
+        if (tombstone === null) store.tombstones.delete(key);
+        else store.tombstones.set(key, tombstone);
       }
       for (const { app, alias, certificate } of batch.certificates) {
         if (certificate === null) store.certificates.delete(`${app} ${alias}`);

@@ -4,11 +4,18 @@ import { type Control, type ControlOptions, createControl } from '../../src/cont
 import { tablePolicyOf } from '../../src/control/table-policy.ts';
 import type { EventReport } from '../../src/control/types.ts';
 import type { KeepAwakeTarget } from '../../src/table/keep-awake-target.ts';
+import type { TablePolicy } from '../../src/table/policy.ts';
 import { eventually } from '../support/eventually.ts';
 import { memoryLog, memoryMetrics } from '../support/memory-telemetry.ts';
 import { delivery, memoryStore, recorder, type TestDelivery } from './fakes.ts';
 
 export const config = configSchema.parse({ cloudDomain: 'apps.test', listeners: {} });
+
+/** The configured policy with another grace time, milliseconds. */
+export function policyWithGrace(certificateGraceMs: number): TablePolicy {
+  const policy = tablePolicyOf(config, new Set());
+  return { ...policy, windows: { ...policy.windows, certificateGraceMs } };
+}
 
 export interface Scene {
   readonly control: Control;

@@ -28,6 +28,8 @@ const policy: TablePolicy = {
   addressMap: {},
   ownListeners: new Set(),
   verifyEndpointTls: false,
+  windows: { certificateGraceMs: 60_000, swapMs: 10_000, tombstoneMs: 600_000, maxTombstones: 10_000 },
+  limits: { maxApplications: 10, maxNames: 40 },
   certificates: { expired: 'serve', notYetValid: 'serve', nameMismatch: 'serve' },
   nodeFrontend: { aliases: false, applications: {}, httpPort: 80, httpsPort: 443, verifyTls: false },
 };
@@ -57,7 +59,7 @@ function apply(state: RoutingState, bodies: readonly Buffer[]): RoutingState {
     assert.equal(read.kind, 'event', body.toString());
     if (read.kind !== 'event') return before;
     assert.deepEqual(read.notes, []);
-    const after = transition(before, judged(read.event), policy);
+    const after = transition(before, judged(read.event), policy, { at: 0, sentAt: null });
     assert.equal(after.rejection, null);
     assert.deepEqual(after.findings, []);
     return after.state;

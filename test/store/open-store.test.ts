@@ -24,7 +24,7 @@ test('what was committed is there after the store is opened again', async () => 
     const php = application('phpha');
     const bare = { ...application('bare'), endpoints: [], aliases: [], headGearId: null, scalable: null };
     const first = await openTestStore(dir);
-    assert.deepEqual(first.recover(), { apps: [], nextClaim: 1, generation: 0 });
+    assert.deepEqual(first.recover(), { apps: [], tombstones: [], nextClaim: 1, generation: 0 });
     await first.commit(
       batch({
         apps: [
@@ -33,6 +33,7 @@ test('what was committed is there after the store is opened again', async () => 
         ],
         certificates: [{ app: php.key, alias: 'foo.example.com', certificate: certificate('one') }],
         quarantine: [quarantined({ body: Buffer.from([0, 255, 128]) })],
+        tombstones: [['demo/gone', { at: 1_800_000_000_000, sentAt: null }]],
         nextClaim: 8,
         generation: 5_000_000_000,
       }),
@@ -40,7 +41,12 @@ test('what was committed is there after the store is opened again', async () => 
     await first.close();
 
     const second = await openTestStore(dir);
-    assert.deepEqual(second.recover(), { apps: [bare, php], nextClaim: 8, generation: 5_000_000_000 });
+    assert.deepEqual(second.recover(), {
+      apps: [bare, php],
+      tombstones: [['demo/gone', { at: 1_800_000_000_000, sentAt: null }]],
+      nextClaim: 8,
+      generation: 5_000_000_000,
+    });
     assert.deepEqual(second.certificate(php.key, 'foo.example.com'), certificate('one'));
     assert.equal(second.certificate(php.key, 'bar.example.com'), null);
     assert.equal(second.certificate(bare.key, 'foo.example.com'), null);
@@ -123,14 +129,14 @@ test('nothing of a batch holds when a part of it cannot be written, and the next
       generation: 2,
     });
     await assert.rejects(store.commit(bad), hasCode('STORE_COMMIT_FAILED'));
-    assert.deepEqual(store.recover(), { apps: [first], nextClaim: 1, generation: 1 });
+    assert.deepEqual(store.recover(), { apps: [first], tombstones: [], nextClaim: 1, generation: 1 });
     assert.equal(store.quarantineSize(), 0);
     assert.deepEqual(store.quarantined(10), []);
     await store.commit(batch({ apps: [[second.key, second]], quarantine: [quarantined()], generation: 3 }));
     assert.equal(store.quarantined(10)[0]?.id, 1);
     await store.close();
     const again = await openTestStore(dir);
-    assert.deepEqual(again.recover(), { apps: [first, second], nextClaim: 1, generation: 3 });
+    assert.deepEqual(again.recover(), { apps: [first, second], tombstones: [], nextClaim: 1, generation: 3 });
     await again.close();
   });
 });
@@ -262,7 +268,7 @@ test('a store of format 1 is brought to the present format, with all that it hol
     await root.close();
     for (let round = 0; round < 2; round++) {
       const store = await openTestStore(dir);
-      assert.deepEqual(store.recover(), { apps: [app], nextClaim: 8, generation: 77 });
+      assert.deepEqual(store.recover(), { apps: [app], tombstones: [], nextClaim: 8, generation: 77 });
       assert.deepEqual(store.certificate(app.key, 'foo.example.com'), certificate('one'));
       assert.deepEqual(
         store.quarantined(10).map((entry) => ({ ...entry, body: [...entry.body] })),

@@ -28,6 +28,7 @@ export function openTestStore(dir: string, options: Partial<StoreOptions> = {}):
 export function batch(part: Partial<StoreBatch> = {}): StoreBatch {
   return {
     apps: [],
+    tombstones: [],
     certificates: [],
     quarantine: [],
     forgetQuarantineOf: [],

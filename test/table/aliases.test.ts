@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { maxAliasesPerApp } from '../../src/table/bounds.ts';
 import { certificateOfHost, resolveHost } from '../../src/table/resolve-host.ts';
 import type { RoutingState } from '../../src/table/state.ts';
-import { transition } from '../../src/table/transition.ts';
 import {
   add,
   addAlias,
@@ -17,6 +16,7 @@ import {
   removeAlias,
   removeSsl,
   stateAfter,
+  step,
 } from './scenery.ts';
 
 const www = 'www.shop.test';
@@ -54,7 +54,7 @@ test('20: the rollback pair add_alias and remove_alias leaves nothing', () => {
 
 test('adding an alias that the application holds already changes nothing, even after another one claimed it', () => {
   const one = stateAfter([addAlias('demo/a', www)]);
-  assert.equal(transition(one, addAlias('demo/a', www), policy).state, one);
+  assert.equal(step(one, addAlias('demo/a', www), policy).state, one);
   const two = stateAfter([addAlias('demo/b', www)], one);
   const redelivered = stateAfter([addAlias('demo/a', www), addAlias('demo/b', www)], two);
   assert.equal(redelivered, two);
@@ -181,10 +181,10 @@ test('an application holds a bounded number of aliases, announced or not; those 
     addSsl('demo/app', www, 'c'),
     refuseSsl('demo/app', www, 'P'),
   ]) {
-    const result = transition(full, event, policy);
+    const result = step(full, event, policy);
     assert.equal(result.rejection?.code, 'TABLE_TOO_MANY_ALIASES');
     assert.equal(result.state, full);
   }
-  assert.equal(transition(full, addSsl('demo/app', 'a7.test', 'c'), policy).rejection, null);
-  assert.equal(transition(full, addAlias('demo/other', www), policy).rejection, null);
+  assert.equal(step(full, addSsl('demo/app', 'a7.test', 'c'), policy).rejection, null);
+  assert.equal(step(full, addAlias('demo/other', www), policy).rejection, null);
 });

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { recoverState } from '../../src/table/recover-state.ts';
 import { resolveHost } from '../../src/table/resolve-host.ts';
 import { emptyState } from '../../src/table/state.ts';
-import { transition } from '../../src/table/transition.ts';
 import {
   add,
   addAlias,
@@ -16,6 +15,7 @@ import {
   ref,
   same,
   stateAfter,
+  step,
   tableOf,
 } from './scenery.ts';
 
@@ -45,12 +45,10 @@ test('14: an application re-created under the same name starts from nothing', ()
 test('a second create_application updates the flags, an odd null takes nothing back, and nothing else changes', () => {
   const state = stateAfter(life);
   const event = { action: 'create_application', app: ref('demo/app') } as const;
-  const flagged = transition(state, { ...event, scalable: null, ha: true }, policy).state.apps.get(
-    'demo/app',
-  );
+  const flagged = step(state, { ...event, scalable: null, ha: true }, policy).state.apps.get('demo/app');
   assert.deepEqual([flagged?.scalable, flagged?.ha], [true, true]);
   assert.equal(flagged?.endpoints.length, 1);
-  assert.equal(transition(state, { ...event, scalable: null, ha: null }, policy).state, state);
+  assert.equal(step(state, { ...event, scalable: null, ha: null }, policy).state, state);
 });
 
 test('31: a non-scalable application with an alias is published without endpoints and harms nobody', () => {

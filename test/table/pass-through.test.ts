@@ -5,7 +5,7 @@ import { keepAwakeTargets } from '../../src/table/keep-awake-targets.ts';
 import { project } from '../../src/table/project.ts';
 import { emptyState, type RoutingState } from '../../src/table/state.ts';
 import { transition } from '../../src/table/transition.ts';
-import { add, addAlias, gear1, load, policy, remove, stateAfter } from './scenery.ts';
+import { add, addAlias, gear1, load, muchLater, policy, remove, stateAfter } from './scenery.ts';
 
 const TLS = { protocols: ['tls'] };
 
@@ -53,7 +53,7 @@ test('addresses that HTTP may not be sent to take no undecrypted connections eit
 
 test('an endpoint that comes to speak tls, or goes, is a change of its application’s route', () => {
   const before = stateAfter([add('demo/a', '10.0.0.1:1', TLS)]);
-  const { state, touched } = transition(before, remove('demo/a', '10.0.0.1:1'), policy);
+  const { state, touched } = transition(before, remove('demo/a', '10.0.0.1:1'), policy, muchLater());
   const changes = project(before, state, touched, policy, load);
   assert.deepEqual(changes.apps[0]?.[1]?.passThrough, []);
 });

@@ -4,7 +4,6 @@ import type { TableEvent } from '../../src/table/events.ts';
 import type { TablePolicy } from '../../src/table/policy.ts';
 import { isEmpty, project } from '../../src/table/project.ts';
 import { emptyState, type RoutingState } from '../../src/table/state.ts';
-import { transition } from '../../src/table/transition.ts';
 import {
   add,
   addAlias,
@@ -17,12 +16,13 @@ import {
   policy,
   removeAlias,
   stateAfter,
+  step,
   tableOf,
 } from './scenery.ts';
 
 /** What the last of these events changes in the published table. */
 function changesOf(start: RoutingState, event: TableEvent, rules: TablePolicy = policy) {
-  const { state, touched } = transition(start, event, rules);
+  const { state, touched } = step(start, event, rules);
   return project(start, state, touched, rules, load);
 }
 
@@ -89,7 +89,7 @@ test('only the certificates that changed are loaded', () => {
     addAlias('demo/a', 'two.test'),
   ]);
   const loaded: string[] = [];
-  const { state, touched } = transition(start, addSsl('demo/a', 'two.test', 'c2'), policy);
+  const { state, touched } = step(start, addSsl('demo/a', 'two.test', 'c2'), policy);
   project(start, state, touched, policy, (app, alias, id) => {
     loaded.push(id);
     return load(app, alias, id);

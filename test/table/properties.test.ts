@@ -14,10 +14,13 @@ import {
   destroy,
   emptyTable,
   load,
+  muchLater,
   plain,
   policy,
+  retired,
   same,
   stateAfter,
+  step,
   tableOf,
 } from './scenery.ts';
 
@@ -32,8 +35,13 @@ test('the same state reference comes back exactly when nothing changed, and a re
   check<[TableEvent[]]>(events, (list) => {
     let state: RoutingState = emptyState;
     for (const event of list) {
-      const next = transition(state, event, policy);
-      assert.equal(next.state === state, same(next.state, state) && next.state.nextClaim === state.nextClaim);
+      state = retired(state);
+      const next = step(state, event, policy);
+      const kept =
+        next.state.nextClaim === state.nextClaim &&
+        next.state.tombstones.equals(state.tombstones) &&
+        next.buried.length === 0;
+      assert.equal(next.state === state, kept && same(next.state, state));
       if (next.rejection !== null) assert.equal(next.state, state);
       state = next.state;
     }
@@ -44,7 +52,8 @@ test('touched names every application whose record changed, and no other', () =>
   check<[TableEvent[]]>(events, (list) => {
     let state: RoutingState = emptyState;
     for (const event of list) {
-      const next = transition(state, event, policy);
+      state = retired(state);
+      const next = step(state, event, policy);
       for (const key of sharedWorld.apps) {
         const differs = state.apps.get(key) !== next.state.apps.get(key);
         assert.equal(next.touched.includes(key), differs, `${event.action} ${key}`);
@@ -114,8 +123,8 @@ test('applications with nothing in common do not touch each other: interleaved o
       const pick = (state: RoutingState) => {
         const table = tableOf(state);
         return world.apps.map((key) => [
-          state.apps.get(key)?.endpoints,
-          state.apps.get(key)?.aliases.map(({ claim, ...record }) => record),
+          state.apps.get(key)?.endpoints.map(({ replacedAt, ...facts }) => facts),
+          state.apps.get(key)?.aliases.map(({ claim, replacedAt, ...record }) => record),
           table.apps.get(key),
           [...table.hosts].filter(([, route]) => (route as { app: string }).app === key).sort(),
         ]);
@@ -129,7 +138,8 @@ test('an event changes another application’s record only by taking over its en
   check<[TableEvent[]]>(events, (list) => {
     let state: RoutingState = emptyState;
     for (const event of list) {
-      const next = transition(state, event, policy);
+      state = retired(state);
+      const next = step(state, event, policy);
       const others = next.touched.filter((key) => key !== appKeyOf(event.app));
       if (others.length > 0) {
         assert.equal(event.action, 'add_public_endpoint');
@@ -174,7 +184,7 @@ test('the changes of each event, applied one after another, make the table that 
       const before = state;
       const touched: string[] = [];
       for (const event of list.slice(at, at + batch)) {
-        const next = transition(state, event, rules);
+        const next = transition(state, event, rules, muchLater());
         state = next.state;
         touched.push(...next.touched);
       }

@@ -1,7 +1,7 @@
 /** Builders for table tests: a policy, events in short, and plain views of states. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AppRef, EndpointFacts } from '../../src/spi/events.ts';
-import type { TableEvent, Transition } from '../../src/table/events.ts';
+import type { Stamp, TableEvent, Transition } from '../../src/table/events.ts';
 import type { TablePolicy } from '../../src/table/policy.ts';
 import { project } from '../../src/table/project.ts';
 import type { PublishedCertificate, TableChanges } from '../../src/table/routing-table.ts';
@@ -17,6 +17,8 @@ export const policy: TablePolicy = {
   addressMap: {},
   ownListeners: new Set(['192.168.0.1:443', '127.0.0.1:443']),
   verifyEndpointTls: false,
+  windows: { certificateGraceMs: 60_000, swapMs: 10_000, tombstoneMs: 600_000, maxTombstones: 10_000 },
+  limits: { maxApplications: 1_000, maxNames: 4_000 },
   certificates: { expired: 'serve', notYetValid: 'serve', nameMismatch: 'serve' },
   nodeFrontend: { aliases: false, applications: {}, httpPort: 80, httpsPort: 443, verifyTls: false },
 };
@@ -102,20 +104,62 @@ export const removeSsl = (key: string, alias: string): TableEvent => ({
   alias,
 });
 
-/** The state after these events, in order. */
+let clock = 0;
+
+/** The next moment: so much later than the one before that nothing of then matters any more. */
+export function muchLater(): Stamp {
+  clock += 86_400_000;
+  return { at: clock, sentAt: null };
+}
+
+/** One event, long after the one before: the clock has brought about what was due. */
+export function step(state: RoutingState, event: TableEvent, rules: TablePolicy = policy): Transition {
+  return transition(retired(state, rules), event, rules, muchLater());
+}
+
+/** The state after every grace time. The same reference where none ran. */
+export function retired(state: RoutingState, rules: TablePolicy = policy): RoutingState {
+  let next = state;
+  for (const { appName, namespace, aliases } of state.apps.values()) {
+    for (const { alias, retiresAt } of aliases) {
+      if (retiresAt === undefined) continue;
+      const event: TableEvent = { action: 'retire_ssl', app: { appName, namespace }, alias, retiresAt };
+      next = transition(next, event, rules, { at: retiresAt, sentAt: null }).state;
+    }
+  }
+  return next;
+}
+
+/** An event at its own time, epoch milliseconds. */
+export type Timed = readonly [number, TableEvent];
+
+/** The last transition of events at their own times. */
+export function timed(...events: readonly Timed[]): Transition {
+  let last: Transition | null = null;
+  for (const [at, event] of events) {
+    last = transition(last?.state ?? emptyState, event, policy, { at, sentAt: null });
+  }
+  if (last === null) throw new Error('no events');
+  return last;
+}
+
+/** The state after these events, in order, when every grace time is over. */
 export function stateAfter(
   events: readonly TableEvent[],
   start = emptyState,
   rules: TablePolicy = policy,
 ): RoutingState {
-  return events.reduce((state, event) => transition(state, event, rules).state, start);
+  return retired(
+    events.reduce((state, event) => step(state, event, rules).state, start),
+    rules,
+  );
 }
 
 /** The last transition of these events. */
 export function lastOf(events: readonly TableEvent[], rules: TablePolicy = policy): Transition {
   const last = events.at(-1);
   if (last === undefined) throw new Error('no events');
-  return transition(stateAfter(events.slice(0, -1), emptyState, rules), last, rules);
+  return step(stateAfter(events.slice(0, -1), emptyState, rules), last, rules);
 }
 
 export const codesOf = (result: Transition): readonly string[] => result.findings.map(({ code }) => code);
@@ -161,7 +205,12 @@ export function plain(state: RoutingState): unknown {
         key,
         {
           ...app,
-          aliases: app.aliases.map(({ claim, ...record }) => ({ ...record, claimed: claim > 0 })),
+          endpoints: app.endpoints.map(({ replacedAt, ...facts }) => facts),
+          aliases: app.aliases.map(({ claim, replacedAt, retiresAt, ...record }) => ({
+            ...record,
+            claimed: claim > 0,
+            retiring: retiresAt !== undefined,
+          })),
         },
       ]),
     ),
