@@ -1,6 +1,7 @@
 /** The subscriber to the message bus: one subscription, held for ever over one of several hosts. */
 import type { BusConfig } from '../config/schema.ts';
 import type { Log } from '../telemetry/types.ts';
+import { AckWindow } from './ack-window.ts';
 import { backoffMs } from './backoff.ts';
 import { openSession, type Session } from './bus-session.ts';
 import type { Delivery, DeliverySink } from './delivery.ts';
@@ -44,12 +45,12 @@ export interface SubscriberOptions {
 const MAX_UNCONFIRMED_BYTES = 64 * 1_048_576;
 const MAX_UNCONFIRMED_PREFETCHES = 2;
 
-/** Headers of our SUBSCRIBE. `client-individual`: an ack confirms that one message and no earlier one. */
+/** Headers of our SUBSCRIBE. `client`: an ACK confirms all messages up to that one (ack-window.ts says why that is safe). */
 function subscription(config: BusConfig): Record<string, string> {
   return {
     id: 'headgear',
     destination: config.destination,
-    ack: 'client-individual',
+    ack: 'client',
     'activemq.prefetchSize': String(config.prefetch),
     ...(config.destination.startsWith('/topic/') && config.subscriptionName !== undefined
       ? { 'activemq.subscriptionName': config.subscriptionName }
@@ -91,7 +92,9 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
   /** Failed attempts since a session last proved itself. */
   let failures = 0;
   let sessions = 0;
-  let unconfirmed = 0;
+  let window = new AckWindow<Headers>();
+  /** Sends the ACK that is due. */
+  let confirm: () => void = () => undefined;
   let connected = false;
   let since = Date.now();
   let lastError = '';
@@ -104,7 +107,7 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
     since,
     reconnects: Math.max(0, sessions - 1),
     lastError,
-    unconfirmed,
+    unconfirmed: window.open,
   });
 
   function setConnected(now: boolean): void {
@@ -128,7 +131,10 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
     const source = `bus:${serverName(target)}`;
     let heldBytes = 0;
     let held = false;
-    unconfirmed = 0;
+    let flushing = false;
+    const row = new AckWindow<Headers>();
+    window = row;
+    confirm = flush;
     const mine = openSession(
       {
         target,
@@ -152,7 +158,7 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
         onMessage,
         onClosed(reason, again) {
           if (session === mine) session = null;
-          unconfirmed = 0;
+          window = new AckWindow();
           if (again) comeAgain(reason);
           else failed(reason);
         },
@@ -160,9 +166,15 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
     );
     session = mine;
 
+    function flush(): void {
+      flushing = false;
+      const last = row.take();
+      if (last !== null && session === mine) mine.ack(last);
+    }
+
     function adjustHold(): void {
       const now =
-        heldBytes > MAX_UNCONFIRMED_BYTES || unconfirmed > config.prefetch * MAX_UNCONFIRMED_PREFETCHES;
+        heldBytes > MAX_UNCONFIRMED_BYTES || row.open > config.prefetch * MAX_UNCONFIRMED_PREFETCHES;
       if (now === held) return;
       held = now;
       mine.hold(now);
@@ -172,10 +184,9 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
       if (session !== mine) return;
       const { body } = frame;
       const refused = fault ?? headFault(frame);
-      unconfirmed += 1;
+      const acked = row.deliver(headers);
       heldBytes += body.length;
       adjustHold();
-      let acked = false;
       const sent = Number(headers.get('timestamp') ?? '');
       options.deliver({
         body,
@@ -187,12 +198,13 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
         sentAt: Number.isSafeInteger(sent) && sent > 0 ? sent : null,
         // Bound to this session: the same message comes again under another id once the session has gone.
         ack() {
-          if (acked || session !== mine) return;
-          acked = true;
-          unconfirmed -= 1;
+          if (session !== mine || !acked()) return;
           heldBytes -= body.length;
-          mine.ack(headers);
           adjustHold();
+          if (flushing) return;
+          // The acks of one batch come in one turn.
+          flushing = true;
+          setImmediate(flush);
         },
       });
     }
@@ -240,9 +252,10 @@ export function startSubscriber(options: SubscriberOptions): Subscriber {
     stop() {
       stopping ??= (async () => {
         clearTimeout(retry);
+        confirm();
         await session?.leave();
         session = null;
-        unconfirmed = 0;
+        window = new AckWindow();
         setConnected(false);
       })();
       return stopping;

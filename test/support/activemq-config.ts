@@ -1,6 +1,8 @@
 /** ActiveMQ as the tests run it: loopback only, every persistent message synced to disk before its RECEIPT. */
 
-export const ACTIVEMQ_XML = `<beans xmlns="http://www.springframework.org/schema/beans"
+/** `tls`: a second connector, for clients with a certificate alone. */
+export function activemqXml(tls: boolean): string {
+  return `<beans xmlns="http://www.springframework.org/schema/beans"
   xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
   xsi:schemaLocation="http://www.springframework.org/schema/beans http://www.springframework.org/schema/beans/spring-beans.xsd
   http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
@@ -16,6 +18,7 @@ export const ACTIVEMQ_XML = `<beans xmlns="http://www.springframework.org/schema
       <kahaDB directory="\${activemq.base}/data/kahadb" enableJournalDiskSyncs="true" journalDiskSyncStrategy="always"
               checksumJournalFiles="true" checkForCorruptJournalFiles="true"/>
     </persistenceAdapter>
+    ${tls ? SSL_CONTEXT : ''}
     <systemUsage><systemUsage>
       <memoryUsage><memoryUsage limit="64 mb"/></memoryUsage>
       <storeUsage><storeUsage limit="1 gb"/></storeUsage>
@@ -23,10 +26,17 @@ export const ACTIVEMQ_XML = `<beans xmlns="http://www.springframework.org/schema
     </systemUsage></systemUsage>
     <transportConnectors>
       <transportConnector name="stomp" uri="stomp://127.0.0.1:\${stomp.port}?transport.hbGracePeriodMultiplier=1.5&amp;wireFormat.maxDataLength=104857600"/>
+      ${tls ? TLS_CONNECTOR : ''}
     </transportConnectors>
   </broker>
 </beans>
 `;
+}
+
+const SSL_CONTEXT = `<sslContext><sslContext keyStore="file:\${activemq.base}/conf/broker.p12" keyStorePassword="changeit"
+      trustStore="file:\${activemq.base}/conf/trust.p12" trustStorePassword="changeit"/></sslContext>`;
+
+const TLS_CONNECTOR = `<transportConnector name="stomp+ssl" uri="stomp+ssl://127.0.0.1:\${stomp.tls.port}?needClientAuth=true&amp;transport.hbGracePeriodMultiplier=1.5"/>`;
 
 export const LOG4J_PROPERTIES = `log4j.rootLogger=INFO, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender

@@ -3,19 +3,25 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ACTIVEMQ_XML, LOG4J_PROPERTIES } from './activemq-config.ts';
+import { activemqXml, LOG4J_PROPERTIES } from './activemq-config.ts';
+import { type BusTls, writeKeyStores } from './activemq-tls.ts';
 import { type Child, startChild } from './child.ts';
 import { ACTIVEMQ_JAR, requirePart } from './parts.ts';
 import { freePort } from './ports.ts';
 
 export interface ActiveMq {
   readonly port: number;
+  /** Over TLS, from clients with a certificate alone; 0 unless asked for. */
+  readonly tlsPort: number;
   /** Its console so far. */
   output(): string;
   /** Ends it as a crash would; resolves when the process has gone. */
   kill9(): Promise<void>;
   /** Starts it again on the same port and journal; resolves when STOMP answers. */
   restart(): Promise<void>;
+  /** SIGSTOP and SIGCONT: a machine that hangs. The kernel goes on taking connections for it. */
+  pause(): void;
+  resume(): void;
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
 }
@@ -38,7 +44,7 @@ function stompAnswers(port: number): Promise<boolean> {
   });
 }
 
-function command(base: string, port: number): string[] {
+function command(base: string, ports: { readonly port: number; readonly tlsPort: number }): string[] {
   const opens = ['lang', 'util', 'net'].flatMap((name) => [
     '--add-opens',
     `java.base/java.${name}=ALL-UNNAMED`,
@@ -47,7 +53,8 @@ function command(base: string, port: number): string[] {
     '-Xms64m',
     '-Xmx384m',
     `-Djava.io.tmpdir=${join(base, 'tmp')}`,
-    `-Dstomp.port=${port}`,
+    `-Dstomp.port=${ports.port}`,
+    `-Dstomp.tls.port=${ports.tlsPort}`,
     `-Dlog4j.configuration=file:${join(base, 'conf', 'log4j.properties')}`,
     '-Djava.security.egd=file:/dev/urandom',
     ...opens,
@@ -63,14 +70,19 @@ function command(base: string, port: number): string[] {
   ];
 }
 
-/** Starts ActiveMQ; resolves when STOMP answers. Ask `skipWithout('activemq')` first. */
-export async function startActiveMq(): Promise<ActiveMq> {
+/**
+ * Starts ActiveMQ; resolves when STOMP answers. Ask `skipWithout('activemq')` first, for `tls` also for openssl.
+ * @param tls its own certificate and the CA that certificates of clients have to be under.
+ */
+export async function startActiveMq(tls?: BusTls): Promise<ActiveMq> {
   const java = requirePart('activemq');
   const base = mkdtempSync(join(tmpdir(), 'headgear-activemq-'));
   for (const folder of ['conf', 'data', 'tmp']) mkdirSync(join(base, folder));
-  writeFileSync(join(base, 'conf', 'activemq.xml'), ACTIVEMQ_XML);
+  writeFileSync(join(base, 'conf', 'activemq.xml'), activemqXml(tls !== undefined));
+  if (tls !== undefined) writeKeyStores(join(base, 'conf'), tls, java);
   writeFileSync(join(base, 'conf', 'log4j.properties'), LOG4J_PROPERTIES);
   const port = await freePort();
+  const tlsPort = tls === undefined ? 0 : await freePort();
   let child: Child | null = null;
   /** Of former processes. */
   let formerOutput = '';
@@ -83,7 +95,7 @@ export async function startActiveMq(): Promise<ActiveMq> {
   }
 
   async function start(): Promise<void> {
-    const started = await startChild(java, command(base, port), { cwd: base });
+    const started = await startChild(java, command(base, { port, tlsPort }), { cwd: base });
     child = started;
     const giveUpAt = Date.now() + START_TIMEOUT_MS;
     while (!(await stompAnswers(port))) {
@@ -95,12 +107,19 @@ export async function startActiveMq(): Promise<ActiveMq> {
     }
   }
 
+  function signal(name: NodeJS.Signals): void {
+    if (child?.running) process.kill(child.pid, name);
+  }
+
   await start();
   return {
     port,
+    tlsPort,
     output,
     kill9: () => end('SIGKILL'),
     restart: start,
+    pause: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
     async stop() {
       await end('SIGKILL');
       rmSync(base, { recursive: true, force: true });

@@ -35,6 +35,8 @@ export interface FakeBusScript {
   /** Of CONNECTED. Default `0,0`. */
   readonly heartBeat?: string;
   /** With `ca`, clients are asked for a certificate; none is refused, tests look at what came. */
+  /** Default: any free port on 127.0.0.1. */
+  readonly at?: { readonly host: string; readonly port: number };
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
 }
 
@@ -91,7 +93,7 @@ export async function startFakeBus(script: FakeBusScript = {}): Promise<FakeBus>
           { ...script.tls, requestCert: script.tls.ca !== undefined, rejectUnauthorized: false },
           accept,
         );
-  server.listen(0, '127.0.0.1');
+  server.listen(script.at?.port ?? 0, script.at?.host ?? '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
