@@ -225,3 +225,36 @@ test('an endpoint with endless texts is refused', () => {
   assert.equal(result.rejection?.code, 'TABLE_ENDPOINT_TOO_LARGE');
   assert.equal(result.state, emptyState);
 });
+
+test('what an endpoint is spoken to in follows from its protocols alone, plain before TLS', () => {
+  const spoken = (...protocols: string[]): string => {
+    const state = stateAfter([add('demo/app', '10.0.0.1:4000', { protocols })]);
+    const [endpoint] = routed(state, 'demo/app');
+    return endpoint === undefined ? 'none' : `${endpoint.tls ? 'tls' : 'tcp'} ${endpoint.versions}`;
+  };
+  for (const [protocols, wanted] of [
+    [['http', 'ws'], 'tcp http1'],
+    [['https', 'wss'], 'tls http1'],
+    [['h2c'], 'tcp http2'],
+    [['grpc', 'h2c'], 'tcp http2'],
+    [['h2'], 'tls http2'],
+    [['grpcs'], 'tls http2'],
+    [['http', 'h2c'], 'tcp both'],
+    [['ws', 'grpc'], 'tcp both'],
+    [['https', 'h2'], 'tls both'],
+    [['http', 'h2'], 'tcp http1'],
+    [['h2c', 'https'], 'tcp http2'],
+    [['tls'], 'none'],
+    [['tcp', 'HTTP2', 'http/2', 'h2-17'], 'none'],
+    [[], 'none'],
+  ] as const) {
+    assert.equal(spoken(...protocols), wanted, protocols.join(' '));
+  }
+});
+
+test('an endpoint that is spoken to otherwise from now on is another one: its connections are not used on', () => {
+  const id = (...protocols: string[]) =>
+    routed(stateAfter([add('demo/app', '10.0.0.1:4000', { protocols })]), 'demo/app')[0]?.id;
+  assert.equal(new Set([id('http'), id('h2c'), id('http', 'h2c'), id('https'), id('h2')]).size, 5);
+  assert.equal(id('http'), id('ws'));
+});
