@@ -12,7 +12,7 @@ import { DEFAULT_CIPHERS, SECURE_OPTIONS } from '../src/certificates/tls-setting
 import { configSchema } from '../src/config/schema.ts';
 import { acceptTls } from '../src/edge/tls-accept.ts';
 import { judgeCertificate } from '../src/pem/judge.ts';
-import type { PublishedCertificate } from '../src/table/routing-table.ts';
+import type { ClearPublishedCertificate } from '../src/table/routing-table.ts';
 import { pemFixture } from '../test/support/certificates.ts';
 import { memoryLog, memoryMetrics } from '../test/support/memory-telemetry.ts';
 
@@ -77,7 +77,7 @@ async function compare(kind: string, clients: ChildProcess): Promise<void> {
   );
 }
 
-function load(kind: string): PublishedCertificate {
+function load(kind: string): ClearPublishedCertificate {
   const judged = judgeCertificate({
     certificatePem: pemFixture(`${kind}.crt`),
     privateKeyPem: pemFixture(`${kind}.key`),
@@ -89,7 +89,7 @@ function load(kind: string): PublishedCertificate {
   return { id: judged.facts.id, chainPem: judged.chainPem, keyPem: judged.keyPem };
 }
 
-function oursWith(certificate: PublishedCertificate): net.Server {
+function oursWith(certificate: ClearPublishedCertificate): net.Server {
   const config = configSchema.parse({ cloudDomain: 'example.test', listeners: {} }).tls;
   const book = createCertificateBook({ config, platform: [], log: memoryLog(), metrics: memoryMetrics() });
   book.apply(Array.from({ length: NAMES }, (_, n) => [nameOf(n), certificate] as const));

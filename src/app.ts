@@ -16,9 +16,12 @@ import { type OwnListener, ownListenerKeys, tablePolicyOf } from './control/tabl
 import { createPlane, type Plane } from './plane/create-plane.ts';
 import { startKeepAwake } from './probes/keep-awake.ts';
 import { machineAddresses } from './resolver/node-identity.ts';
+import { unsealPem } from './seal/sealed-pem.ts';
 import { createStapler, type Stapler } from './stapling/stapler.ts';
 import { startIntake } from './stomp/intake.ts';
 import { startSubscriber } from './stomp/subscriber.ts';
+import { startKeyCare } from './store/key-care.ts';
+import { keySourceOf } from './store/master-key.ts';
 import { openStore } from './store/open-store.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
 import { createLog } from './telemetry/log.ts';
@@ -72,20 +75,25 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     for (const end of running.splice(0).reverse()) await end();
   };
   try {
+    const masterKey = keySourceOf(config.masterKey, config.stateDir);
     const store = await openStore({
       dir: config.stateDir,
       maxQuarantined: config.events.maxQuarantined,
       maxQuarantineBytes: config.events.maxQuarantineBytes,
       maxQuarantineAgeMs: config.events.maxQuarantineAgeMs,
       snapshotIntervalMs: config.store.snapshotIntervalMs,
+      masterKey,
       log,
     });
     running.push(store.close);
+    const keyCare = startKeyCare({ store, source: masterKey, log: log.child('store'), metrics });
+    running.push(keyCare.stop);
     let stapler: Stapler | null = null;
     const plane = createPlane({
       config,
       onCertificateUse: (certificate) => stapler?.note(certificate),
       platformCertificates: platform.certificates,
+      unseal: (certificate) => unsealPem(store.keys, certificate, certificate.sealed),
       log: log.child('plane'),
       metrics,
       record(context, durationUs) {

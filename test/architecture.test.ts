@@ -19,8 +19,9 @@ const allowances: Readonly<Record<string, Allowance>> = {
   spi: { rooms: [], why: 'pure: bodies to events' },
   pem: { rooms: [], why: 'pure: certificates judged' },
   http: { rooms: [], why: 'pure: bytes to heads and back' },
+  seal: { rooms: [], why: 'pure: what is encrypted at rest, and its keys' },
   table: { rooms: ['spi'], why: 'pure: state x event -> state' },
-  store: { rooms: ['spi', 'table', 'telemetry', 'config'], why: everyone },
+  store: { rooms: ['spi', 'table', 'seal', 'telemetry', 'config'], why: everyone },
   resolver: { rooms: ['telemetry', 'config'], why: everyone },
   stomp: { rooms: ['resolver', 'telemetry', 'config'], why: 'transport only: it knows bodies, not events' },
   sources: { rooms: ['spi', 'table', 'resolver', 'telemetry', 'config'], why: everyone },
@@ -46,7 +47,7 @@ const allowances: Readonly<Record<string, Allowance>> = {
   },
   certificates: {
     rooms: ['pem', 'table', 'telemetry', 'config'],
-    types: ['spi'],
+    types: ['spi', 'seal'],
     why: 'data plane: control decides what is true',
   },
   'engine-http-proxy': {
@@ -125,7 +126,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What a pure room must not reach for: the world outside, and (table, spi) the clock and the dice. */
-const pureRooms = ['spi', 'table', 'pem', 'http'];
+const pureRooms = ['spi', 'table', 'pem', 'seal', 'http'];
 const worldly = new Set(
   [
     'fs',

@@ -5,7 +5,7 @@ import type { Config } from '../config/schema.ts';
 import type { PublishedCertificate, TableChanges } from '../table/routing-table.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
 import { type ClientOffer, canVerify } from './client-ability.ts';
-import { createContexts } from './contexts.ts';
+import { createContexts, type Unseal } from './contexts.ts';
 import type { PlatformCertificate } from './load-platform.ts';
 import { byPreference, defaultsAmong, successorOf } from './platform-order.ts';
 import { createPrewarm } from './prewarm.ts';
@@ -72,6 +72,8 @@ export interface CertificateBookOptions {
   readonly onUse?: (certificate: { readonly id: string; readonly chainPem: string }) => void;
   /** Newest first; threads and instances that share them resume each other's sessions. Default: a random one. */
   readonly ticketSecrets?: readonly TicketSecret[];
+  /** Default: sealed certificates cannot be opened. */
+  readonly unseal?: Unseal;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -83,6 +85,7 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
     metrics,
     isServed = () => true,
     ticketSecrets = [randomBytes(32)],
+    unseal = () => null,
     now = Date.now,
     onUse = () => {},
   } = options;
@@ -92,8 +95,9 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
   const contexts = createContexts({
     settings: tlsSettingsOf(config),
     ticketKeys,
+    unseal,
     log,
-    onBuilt: ({ id, chainPem }) => onUse({ id, chainPem }),
+    onBuilt: onUse,
   });
   const staples = createStaples(config.maxCachedContexts, now);
   const prewarm = createPrewarm();

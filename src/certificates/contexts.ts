@@ -7,10 +7,14 @@
 import { createHash } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';
-import type { PublishedCertificate } from '../table/routing-table.ts';
+import type { Pem } from '../seal/sealed-pem.ts';
+import type { PublishedCertificate, SealedPublishedCertificate } from '../table/routing-table.ts';
 import type { Log } from '../telemetry/types.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import { secureOptionsOf, type TlsSettings } from './tls-settings.ts';
+
+/** Chain and key of an alias's certificate; null where they cannot be opened. Must not wait for anything. */
+export type Unseal = (certificate: SealedPublishedCertificate) => Pem | null;
 
 export interface Contexts {
   /** The context of `name` for this certificate, or null where OpenSSL will not have it (logged once). */
@@ -29,11 +33,12 @@ export interface Contexts {
 export function createContexts(options: {
   readonly settings: TlsSettings;
   readonly ticketKeys: TicketKeys;
+  readonly unseal: Unseal;
   readonly log: Log;
   /** A context was made: handshakes get this certificate. */
-  readonly onBuilt: (certificate: PublishedCertificate) => void;
+  readonly onBuilt: (certificate: { readonly id: string; readonly chainPem: string }) => void;
 }): Contexts {
-  const { settings, ticketKeys, log, onBuilt } = options;
+  const { settings, ticketKeys, unseal, log, onBuilt } = options;
   const cache = new LRUCache<string, SecureContext>({ max: settings.maxCachedContexts });
   // Ids, not names: a name whose own certificate is of no use has the wildcard's context in the cache.
   const unservable = new LRUCache<string, true>({ max: settings.maxCachedContexts });
@@ -42,10 +47,12 @@ export function createContexts(options: {
 
   function build(name: string, certificate: PublishedCertificate): SecureContext | null {
     const identity = `${name}\0${certificate.id}`;
+    const pem = 'sealed' in certificate ? unseal(certificate) : certificate;
+    if (pem === null) return refuse(name, certificate, 'CERTIFICATES_SEALED');
     try {
       const context = createSecureContext({
-        cert: certificate.chainPem,
-        key: certificate.keyPem,
+        cert: pem.chainPem,
+        key: pem.keyPem,
         // Without it Node hangs its root certificates on every context, and OpenSSL looks for the leaf's issuer among them at each handshake.
         ca: [],
         minVersion: settings.minVersion,
@@ -58,29 +65,31 @@ export function createContexts(options: {
       });
       if (settings.tickets) ticketKeys.attach(context, identity);
       built += 1;
+      cache.set(keyOf(name, certificate.id), context);
+      onBuilt({ id: certificate.id, chainPem: pem.chainPem });
       return context;
     } catch (error) {
-      failed += 1;
-      // Remembered, so that it costs its 2 ms and its line in the log once and not at each handshake.
-      unservable.set(certificate.id, true);
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-      log.error('a certificate cannot be served', { name, certificateId: certificate.id, reason });
-      return null;
+      return refuse(
+        name,
+        certificate,
+        error instanceof Error && 'code' in error ? String(error.code) : 'unknown',
+      );
     }
+  }
+
+  function refuse(name: string, certificate: PublishedCertificate, reason: string): null {
+    failed += 1;
+    // Remembered, so that it costs its 2 ms and its line in the log once and not at each handshake.
+    unservable.set(certificate.id, true);
+    log.error('a certificate cannot be served', { name, certificateId: certificate.id, reason });
+    return null;
   }
 
   return {
     get(name, certificate) {
-      const key = keyOf(name, certificate.id);
-      const held = cache.get(key);
+      const held = cache.get(keyOf(name, certificate.id));
       if (held !== undefined) return held;
-      if (unservable.has(certificate.id)) return null;
-      const context = build(name, certificate);
-      if (context !== null) {
-        cache.set(key, context);
-        onBuilt(certificate);
-      }
-      return context;
+      return unservable.has(certificate.id) ? null : build(name, certificate);
     },
     forget: (name, certificateId) => cache.delete(keyOf(name, certificateId)),
     forgetCertificate(id) {

@@ -2,13 +2,13 @@
 import type { Config } from '../config/schema.ts';
 import { judgeCertificate } from '../pem/judge.ts';
 import type { CertificateFacts } from '../pem/types.ts';
-import type { PublishedCertificate } from '../table/routing-table.ts';
+import type { ClearPublishedCertificate } from '../table/routing-table.ts';
 import { readSmallFile } from './small-file.ts';
 import { loadTicketSecrets } from './ticket-source.ts';
 import { objectionToSettings, tlsSettingsOf } from './tls-settings.ts';
 
 /** Plain data, so that it can be handed to worker threads. */
-export interface PlatformCertificate extends PublishedCertificate {
+export interface PlatformCertificate extends ClearPublishedCertificate {
   readonly facts: CertificateFacts;
   readonly warnings: readonly string[];
   /** Marked as a default by the configuration. */

@@ -6,16 +6,17 @@ import { explain } from './explain.ts';
 import { listen } from './listen.ts';
 import { publish } from './publish.ts';
 import { quarantine } from './quarantine.ts';
+import { rotateKey } from './rotate-key.ts';
 import { run } from './run.ts';
 import { version } from './version.ts';
 
-const commands: readonly Command[] = [run, check, publish, listen, quarantine, version];
+const commands: readonly Command[] = [run, check, publish, listen, quarantine, rotateKey, version];
 
 const help = `Headgear, the edge load balancer for OpenShift v2.
 
 Usage: headgear COMMAND [OPTIONS]
 
-${commands.map((command) => `  ${command.name.padEnd(10)} ${command.summary}`).join('\n')}
+${commands.map((command) => `  ${command.name.padEnd(11)} ${command.summary}`).join('\n')}
 
 headgear COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 not understood.`;
 

@@ -28,6 +28,9 @@ export function crossProblems(config: Config): CrossProblems {
   if (config.bus === undefined && config.intake === undefined) {
     warn('', 'neither bus nor intake is configured: the routing table can never change');
   }
+  if (config.masterKey.file !== undefined && config.masterKey.key !== undefined) {
+    refuse('masterKey.file', 'masterKey.key (HEADGEAR_MASTER_KEY) is given as well: keep one of them');
+  }
   checkAddresses(config, refuse);
   checkApplications(config, refuse);
   checkPassThrough(config, refuse, warn);

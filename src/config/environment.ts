@@ -8,6 +8,7 @@ export const ENVIRONMENT_KEYS = {
   HEADGEAR_BUS_PASSCODE: ['bus', 'passcode'],
   HEADGEAR_INTAKE_LOGIN: ['intake', 'login'],
   HEADGEAR_INTAKE_PASSCODE: ['intake', 'passcode'],
+  HEADGEAR_MASTER_KEY: ['masterKey', 'key'],
   HEADGEAR_LOG_LEVEL: ['log', 'level'],
 } as const;
 
@@ -36,7 +37,7 @@ export function applyEnvironment(
     const value = env[name];
     if (value === undefined || value === '') continue;
     const former = result[group];
-    if (former === undefined && group !== 'log') {
+    if (former === undefined && group !== 'log' && group !== 'masterKey') {
       warnings.push({ path: name, message: `has no effect: the configuration has no ${group}` });
       continue;
     }

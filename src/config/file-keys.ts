@@ -29,6 +29,7 @@ export function namedFiles(config: Config): NamedFile[] {
   }
   add('upstream.tls.caFile', config.upstream.tls.caFile, 'read');
   add('tls.tickets.keysFile', config.tls.tickets.keysFile, 'secret');
+  add('masterKey.file', config.masterKey.file, 'secret');
   add('bus.passcodeFile', config.bus?.passcodeFile, 'secret');
   for (const [n, { tls }] of (config.bus?.hosts ?? []).entries()) {
     add(`bus.hosts[${n}].tls.caFile`, tls?.caFile, 'read');
@@ -54,6 +55,7 @@ export function withFiles(config: Config, change: Change): Config {
       ),
     },
     upstream: { ...config.upstream, tls: changed(config.upstream.tls, ['caFile'], change) },
+    masterKey: changed(config.masterKey, ['file'], change),
     ...(config.bus === undefined
       ? {}
       : {

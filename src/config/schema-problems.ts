@@ -9,7 +9,7 @@ type Issue = z.core.$ZodIssue;
 export function schemaProblems(schema: z.ZodType, raw: unknown, issues: readonly Issue[]): Problem[] {
   return issues.flatMap((issue) => {
     if (issue.code !== 'unrecognized_keys') {
-      const secret = /passcode/i.test(String(issue.path.at(-1)));
+      const secret = /passcode|^key$/i.test(String(issue.path.at(-1)));
       return [{ path: pathText(issue.path), message: message(issue, valueAt(raw, issue.path), secret) }];
     }
     const known = keysAt(schema, issue.path);

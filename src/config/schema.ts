@@ -5,6 +5,7 @@
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
+import { masterKeySection } from './schema-master-key.ts';
 import { passThrough } from './schema-pass-through.ts';
 import { storeSection } from './schema-store.ts';
 import { tableSchema } from './schema-table.ts';
@@ -113,6 +114,7 @@ export const configSchema = z.strictObject({
   tls: tlsSection.prefault({}),
   certificates: certificatesSection,
   passThrough,
+  masterKey: masterKeySection,
   endpoints: z
     .strictObject({
       /** Endpoint types that traffic may be sent to (ENDPOINT_TYPES of the routing daemon). */

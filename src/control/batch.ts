@@ -1,9 +1,9 @@
 /** What the deliveries of one batch come to, as one transaction and one change of the table. */
 import type { AppKey } from '../spi/events.ts';
-import type { QuarantineEntry, Store, StoreBatch } from '../store/types.ts';
+import type { QuarantineEntry, SealedCertificate, Store, StoreBatch } from '../store/types.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import { isEmpty, project } from '../table/project.ts';
-import type { PublishedCertificate, TableChanges } from '../table/routing-table.ts';
+import type { TableChanges } from '../table/routing-table.ts';
 import type { Application, RoutingState } from '../table/state.ts';
 import type { Log } from '../telemetry/types.ts';
 import type { Handled } from './handle-delivery.ts';
@@ -38,7 +38,7 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
   let state = before;
   const touched = new Set<AppKey>();
   const buried = new Set<AppKey>();
-  const arrived = new Map<string, PublishedCertificate>();
+  const arrived = new Map<string, SealedCertificate>();
   const forget = new Set<AppKey>();
   const released: number[] = [];
   let quarantine: Omit<QuarantineEntry, 'id'>[] = [];
@@ -109,12 +109,12 @@ export function projectSafely(
   after: RoutingState,
   touched: readonly AppKey[],
   tools: BatchTools,
-  arrived: ReadonlyMap<string, PublishedCertificate> = new Map(),
+  arrived: ReadonlyMap<string, SealedCertificate> = new Map(),
 ): Omit<TableChanges, 'generation'> {
   const load = (app: AppKey, alias: string, id: string) => {
     const held = arrived.get(slotOf(app, alias));
     const found = held?.id === id ? held : fromStore(app, alias, tools);
-    if (found?.id === id) return found;
+    if (found?.id === id) return found.sealed;
     tools.log.error(
       'the store lost a certificate: the platform certificate is served until it is added again',
       {
@@ -149,7 +149,7 @@ export function projectSafely(
   }
 }
 
-function fromStore(app: AppKey, alias: string, tools: BatchTools): PublishedCertificate | null {
+function fromStore(app: AppKey, alias: string, tools: BatchTools): SealedCertificate | null {
   try {
     return tools.store.certificate(app, alias);
   } catch {
@@ -171,7 +171,7 @@ function certificateChanges(
   app: AppKey,
   was: Application | undefined,
   is: Application | undefined,
-  arrived: ReadonlyMap<string, PublishedCertificate>,
+  arrived: ReadonlyMap<string, SealedCertificate>,
 ): StoreBatch['certificates'][number][] {
   if (was?.aliases === is?.aliases) return [];
   const changes: StoreBatch['certificates'][number][] = [];

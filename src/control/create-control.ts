@@ -95,6 +95,7 @@ export function createControl(options: ControlOptions): Control {
     maxBodyBytes: config.events.maxBodyBytes,
     readEvent: options.readEvent ?? costly.read,
     judge: options.judge ?? costly.judge,
+    seal: store.seal,
   };
   const batchTools = { policy, store, log };
   const breathe = createBreather(sliceMs);

@@ -4,11 +4,10 @@ import type { Judged } from '../pem/types.ts';
 import { warningText } from '../pem/warnings.ts';
 import { type AppKey, appKeyOf, type Decoded, type Rejection, type RoutingEvent } from '../spi/events.ts';
 import type { Delivery } from '../stomp/delivery.ts';
-import type { QuarantineEntry } from '../store/types.ts';
+import type { QuarantineEntry, SealedCertificate, Store } from '../store/types.ts';
 import { endpointKey } from '../table/address-policy.ts';
 import type { Decision, Finding, TableEvent } from '../table/events.ts';
 import type { TablePolicy } from '../table/policy.ts';
-import type { PublishedCertificate } from '../table/routing-table.ts';
 import type { RoutingState } from '../table/state.ts';
 import { transition } from '../table/transition.ts';
 import type { Log } from '../telemetry/types.ts';
@@ -22,13 +21,14 @@ export interface Tools {
   /** Both may be asynchronous: what can be made costly is done in another thread (costly.ts). */
   readonly readEvent: (body: Buffer) => Decoded | Promise<Decoded>;
   readonly judge: (submission: Submission) => Judged | Promise<Judged>;
+  readonly seal: Store['seal'];
 }
 
 /** Chain and key as they go into the store, by (application, alias). */
 export interface HeldCertificate {
   readonly app: AppKey;
   readonly alias: string;
-  readonly certificate: PublishedCertificate;
+  readonly certificate: SealedCertificate;
 }
 
 type Told = Pick<
@@ -147,10 +147,10 @@ async function judgedEvent(delivery: Delivery, event: RoutingEvent, tools: Tools
   }
   const { facts, chainPem, keyPem, warnings } = judged;
   const key = appKeyOf(app);
-  const { id, keyType, keyBits } = facts;
+  const sealed = tools.seal(key, alias, { id: facts.id, chainPem, keyPem });
   return {
     event: { action: 'add_ssl', app, alias, certificate: { ...facts, warnings } },
-    certificate: { app: key, alias, certificate: { id, keyType, keyBits, chainPem, keyPem } },
+    certificate: { app: key, alias, certificate: sealed },
     refused: null,
     findings: warnings.map((code) => ({ code, app: key, message: warningText(code, facts, alias) })),
   };

@@ -6,6 +6,7 @@ import type net from 'node:net';
 import { createEjections } from '../balancer/ejection.ts';
 import { pickLeastLoaded } from '../balancer/pick.ts';
 import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
+import type { Unseal } from '../certificates/contexts.ts';
 import type { PlatformCertificate } from '../certificates/load-platform.ts';
 import type { Staple } from '../certificates/staples.ts';
 import type { TicketSecret } from '../certificates/ticket-keys.ts';
@@ -34,6 +35,8 @@ export interface PlaneOptions {
   readonly ticketSecrets?: readonly TicketSecret[];
   /** Called when a handshake gets a certificate that none had lately. Plain data. */
   readonly onCertificateUse?: (certificate: { readonly id: string; readonly chainPem: string }) => void;
+  /** Opens the certificates of aliases; default: they cannot be opened. */
+  readonly unseal?: Unseal;
   readonly log: Log;
   readonly metrics: Metrics;
   record(context: RequestContext, durationUs: number): void;
@@ -83,6 +86,7 @@ export function createPlane(options: PlaneOptions): Plane {
   const certificates = createCertificateBook({
     config: config.tls,
     platform: options.platformCertificates,
+    ...(options.unseal === undefined ? {} : { unseal: options.unseal }),
     log,
     metrics,
     isServed: (host) => router.route(host) !== null,

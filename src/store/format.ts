@@ -1,42 +1,88 @@
 /** The store's format: its number, and how older ones become the present one. */
 
-import type { PublishedCertificate } from '../table/routing-table.ts';
+import type { KeyRing } from '../seal/key-ring.ts';
+import { type Pem, sealPem } from '../seal/sealed-pem.ts';
+import type { AppKey } from '../spi/events.ts';
 import type { Application } from '../table/state.ts';
+import type { Log } from '../telemetry/types.ts';
+import { sealEntry } from './sealed-records.ts';
 import { StoreError } from './store-error.ts';
-import type { Tables } from './tables.ts';
+import { type Coding, json, type Table, type Tables, tableOf } from './tables.ts';
 import type { QuarantineEntry } from './types.ts';
 
 /** Rises when a record's shape changes; an older program then refuses the store instead of misreading it. */
-export const FORMAT = 2;
+export const FORMAT = 3;
+/** Records, or bodies of up to a megabyte, that one transaction brings over. */
+const RECORDS_A_TRANSACTION = 256;
+const ENTRIES_A_TRANSACTION = 8;
+
+/** A certificate as formats 1 and 2 held it. */
+interface ClearCertificate extends Pem {
+  readonly id: string;
+}
+
+/** What formats 1 and 2 held in the clear. */
+interface ClearTables {
+  readonly certificates: Table<ClearCertificate, [AppKey, string]>;
+  readonly quarantine: Table<QuarantineEntry, number>;
+}
 
 /**
- * Brings a store of an older format to the present one, in one transaction.
+ * Brings a store of an older format to the present one. Each transaction leaves a store that the next start can go on with. True: private
+ * keys lay in it in the clear, and lie in its free pages until the file is written anew.
  * @throws StoreError STORE_FORMAT for one that a newer program wrote.
  */
-export async function bringToFormat(tables: Tables, dir: string): Promise<void> {
-  const legacy = legacyFormat(tables);
-  const format = legacy ?? tables.meta.get('format');
-  if (format === FORMAT) return;
-  if (format === undefined && tables.apps.isEmpty()) {
-    await tables.root.childTransaction(() => tables.meta.put('format', FORMAT));
-    return;
-  }
-  if (format !== 1)
+export async function bringToFormat(tables: Tables, ring: KeyRing, dir: string, log: Log): Promise<boolean> {
+  const { root, meta } = tables;
+  const format = legacyFormat(tables) ?? meta.get('format');
+  if (format === FORMAT) return false;
+  const isNew = format === undefined && tables.apps.isEmpty();
+  if (!isNew && format !== 1 && format !== 2)
     throw new StoreError(
       'STORE_FORMAT',
       `the store in ${dir} has format ${format ?? 'unknown'}, this program reads ${FORMAT}: was it written by a newer version?`,
     );
-  await fromFormat1(tables);
+  if (!isNew) {
+    log.info('encrypting the private keys of a store that holds them in the clear', { dir });
+    const clear = clearTablesOf(tables);
+    if (format === 1) await fromFormat1(tables, clear);
+    await fromFormat2(tables, clear, ring);
+  }
+  await root.childTransaction(() => meta.put('format', FORMAT));
+  return !isNew;
 }
 
-/** Format 1 wrote bare JSON, which the present one never begins with. */
+/** Format 1 wrote bare JSON, which the later ones never begin with. */
 function legacyFormat({ root }: Tables): number | null {
   const bytes = root.openDB<Buffer, string>('meta', { encoding: 'binary' }).get('format');
   return bytes?.toString() === '1' ? 1 : null;
 }
 
-/** Format 1: no checksums; JSON, and MessagePack for the quarantine. */
-async function fromFormat1({ root, meta, apps, certificates, quarantine }: Tables): Promise<void> {
+function clearTablesOf({ root }: Tables): ClearTables {
+  return {
+    certificates: tableOf(root, 'certificates', json<ClearCertificate>()),
+    quarantine: tableOf(root, 'quarantine', clearEntryCoding),
+  };
+}
+
+const clearEntryCoding: Coding<QuarantineEntry> = {
+  toBytes: ({ body, ...entry }) =>
+    Buffer.from(
+      JSON.stringify({
+        ...entry,
+        body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
+      }),
+    ),
+  fromBytes(bytes) {
+    const { body, ...entry } = JSON.parse(bytes.toString('utf8')) as Omit<QuarantineEntry, 'body'> & {
+      readonly body: string;
+    };
+    return { ...entry, body: Buffer.from(body, 'base64') };
+  },
+};
+
+/** Format 1: no checksums; JSON, and MessagePack for the quarantine. In one transaction. */
+async function fromFormat1({ root, meta, apps }: Tables, clear: ClearTables): Promise<void> {
   const read = <V, K extends string | number | [string, string]>(
     name: string,
     encoding: 'json' | 'msgpack',
@@ -46,14 +92,41 @@ async function fromFormat1({ root, meta, apps, certificates, quarantine }: Table
   const old = {
     meta: read<number, string>('meta', 'json'),
     apps: read<Application, string>('apps', 'json'),
-    certificates: read<PublishedCertificate, [string, string]>('certificates', 'json'),
+    certificates: read<ClearCertificate, [string, string]>('certificates', 'json'),
     quarantine: read<QuarantineEntry, number>('quarantine', 'msgpack'),
   };
   await root.childTransaction(() => {
     for (const { key, value } of old.meta) meta.put(key, value);
     for (const { key, value } of old.apps) apps.put(key, value);
-    for (const { key, value } of old.certificates) certificates.put(key, value);
-    for (const { key, value } of old.quarantine) quarantine.put(key, value);
-    meta.put('format', FORMAT);
+    for (const { key, value } of old.certificates) clear.certificates.put(key, value);
+    for (const { key, value } of old.quarantine) clear.quarantine.put(key, value);
+    meta.put('format', 2);
   });
+}
+
+/** Format 2: private keys and quarantined bodies in the clear. */
+async function fromFormat2(tables: Tables, clear: ClearTables, ring: KeyRing): Promise<void> {
+  const { certificates, quarantine, root } = tables;
+  for (;;) {
+    const some = clear.certificates.entries({ limit: RECORDS_A_TRANSACTION });
+    if (some.length === 0) break;
+    await root.childTransaction(() => {
+      for (const [key, value] of some) {
+        const [app, alias] = key;
+        const { id } = value;
+        certificates.put(key, { id, sealed: sealPem(ring, { app, alias, id }, value) });
+        clear.certificates.remove(key);
+      }
+    });
+  }
+  for (;;) {
+    const some = clear.quarantine.values({ limit: ENTRIES_A_TRANSACTION });
+    if (some.length === 0) return;
+    await root.childTransaction(() => {
+      for (const entry of some) {
+        quarantine.put(entry.id, sealEntry(ring, entry));
+        clear.quarantine.remove(entry.id);
+      }
+    });
+  }
 }

@@ -5,16 +5,22 @@
  * thread; only handing over the values takes time here. On a failed commit lmdb also prints the system's error to stderr;
  * that cannot be turned off.
  *
- * Deleted keys: a deletion leaves nothing that can be reached through the store, but lmdb frees pages without wiping
- * them, so bytes of a deleted key may stay in `state.mdb` until its pages are used again, and in the last snapshot until
- * the next one (snapshots.ts). Encrypting the file with lmdb's `encryptionKey` would not change that for anybody who can
- * read the directory, where the key would be.
+ * Private keys never lie there in the clear, in records, in quarantined bodies or in pages that were freed: lmdb does not wipe those. lmdb's own
+ * `encryptionKey` was rejected: with it no key could be rotated without writing everything anew, and records could be swapped.
  */
+import { keyIdOf } from '../seal/envelope.ts';
+import type { KeyRing } from '../seal/key-ring.ts';
+import { resealPem, sealPem } from '../seal/sealed-pem.ts';
+import type { AppKey } from '../spi/events.ts';
 import type { Log } from '../telemetry/types.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { bringToFormat } from './format.ts';
-import { heldOf, planQuarantine, type QuarantineIndex, type QuarantinePlan } from './quarantine.ts';
-import { type Restored, restoreIfDamaged, STATE_FILE } from './restore.ts';
+import { type KeySource, keySourceOf } from './master-key.ts';
+import { openKeys } from './open-keys.ts';
+import { planQuarantine, type QuarantineIndex, type QuarantinePlan } from './quarantine.ts';
+import { createResealer } from './reseal.ts';
+import { type Restored, renew, restoreIfDamaged, STATE_FILE } from './restore.ts';
+import { bodyLength, sealEntry, unsealEntry } from './sealed-records.ts';
 import { createSnapshots, type Snapshots } from './snapshots.ts';
 import {
   preparePrivateFile,
@@ -24,7 +30,7 @@ import {
 } from './state-directory.ts';
 import { messageOf, StoreError } from './store-error.ts';
 import { openTables, type Tables } from './tables.ts';
-import type { Recovered, Store, StoreBatch } from './types.ts';
+import type { Recovered, SealedCertificate, Store, StoreBatch } from './types.ts';
 
 const DEFAULT_MAX_QUARANTINE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_MAX_QUARANTINE_AGE_MS = 30 * 86_400_000;
@@ -44,6 +50,8 @@ export interface StoreOptions {
   readonly maxQuarantineAgeMs?: number;
   /** Longest time, in milliseconds, that a change is in the store but in no verified snapshot; default 10 minutes. */
   readonly snapshotIntervalMs?: number;
+  /** Default: a key file of our own in the state directory. */
+  readonly masterKey?: KeySource;
   readonly log: Log;
   /** Epoch milliseconds; default: the system's clock. */
   readonly now?: () => number;
@@ -51,9 +59,9 @@ export interface StoreOptions {
 
 /**
  * Opens the store, alone: it takes the directory's lock until `close` or the end of the process, however it ends. The
- * file is verified first, and the last snapshot takes its place if it is damaged.
+ * file is verified first, and the last snapshot takes its place if it is damaged. A store whose private keys lie in the clear is encrypted.
  * @throws StoreError STORE_DIRECTORY, STORE_IN_USE, STORE_FORMAT (written by a newer Headgear), STORE_DAMAGED (and no
- * snapshot to go back to) or STORE_OPEN_FAILED.
+ * snapshot to go back to), STORE_KEY_MISSING, STORE_KEY_INVALID or STORE_OPEN_FAILED.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const log = options.log.child('store');
@@ -65,16 +73,24 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const path = preparePrivateFile(dir, STATE_FILE, log);
     preparePrivateFile(dir, `${STATE_FILE}-lock`, log);
     const restored = await restoreIfDamaged(dir, log);
-    const tables = openTables(path);
+    let tables = openTables(path);
     syncDirectory(dir);
     try {
-      await bringToFormat(tables, dir);
+      const ring = await openKeys(tables, options.masterKey ?? keySourceOf({}, dir), dir, log);
+      const wasClear = await bringToFormat(tables, ring, dir, log);
+      if (wasClear) {
+        await tables.root.close();
+        await renew(dir, log);
+        tables = openTables(path);
+      }
       const snapshots = createSnapshots(dir, {
         intervalMs: options.snapshotIntervalMs ?? DEFAULT_SNAPSHOT_INTERVAL_MS,
         log,
         onRead: () => void tables.root.readerCheck(),
       });
-      return createStore(tables, options, snapshots, restored, lock.release);
+      // The one there is holds the keys in the clear.
+      if (wasClear) await snapshots.take();
+      return createStore(tables, ring, options, snapshots, restored, lock.release);
     } catch (error) {
       await tables.root.close();
       throw error;
@@ -90,12 +106,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 function createStore(
   tables: Tables,
+  ring: KeyRing,
   options: StoreOptions,
   snapshots: Snapshots,
   restored: Restored | null,
   releaseLock: () => Promise<void>,
 ): Store {
-  const { root, meta, apps, certificates, quarantine } = tables;
+  const { root, meta, apps, certificates, quarantine, keys } = tables;
+  const resealer = createResealer(tables, ring);
   const bounds = {
     maxEntries: options.maxQuarantined,
     maxBytes: options.maxQuarantineBytes ?? DEFAULT_MAX_QUARANTINE_BYTES,
@@ -103,7 +121,12 @@ function createStore(
   };
   const now = options.now ?? Date.now;
   let index: QuarantineIndex = {
-    held: quarantine.values().map(heldOf),
+    held: quarantine.values().map((entry) => ({
+      id: entry.id,
+      app: entry.app,
+      bytes: bodyLength(entry),
+      at: entry.at,
+    })),
     nextId: meta.get('nextQuarantineId') ?? 1,
   };
   let last: Promise<unknown> = Promise.resolve();
@@ -122,7 +145,7 @@ function createStore(
       bounds,
     );
     try {
-      await root.childTransaction(() => writeBatch(tables, batch, plan));
+      await root.childTransaction(() => writeBatch(tables, ring, batch, plan));
     } catch (error) {
       throw new StoreError('STORE_COMMIT_FAILED', `not committed: ${await causeOf(error)}`, { cause: error });
     }
@@ -143,19 +166,25 @@ function createStore(
       dropQuarantine: [],
     };
     // What a batch before it changes is read in its turn.
-    last = last
-      .then(() =>
-        commitNext({
-          ...nothing,
-          nextClaim: meta.get('nextClaim') ?? 1,
-          generation: meta.get('generation') ?? 0,
-        }),
-      )
-      .catch(() => undefined);
+    void queue(() =>
+      commitNext({
+        ...nothing,
+        nextClaim: meta.get('nextClaim') ?? 1,
+        generation: meta.get('generation') ?? 0,
+      }),
+    ).catch(() => undefined);
   }
   const clock = setInterval(expire, EXPIRY_INTERVAL_MS);
   clock.unref();
   expire();
+
+  /** After everything before it. */
+  function queue<T>(work: () => Promise<T>): Promise<T> {
+    if (closed !== null) return Promise.reject(new StoreError('STORE_CLOSED', 'the store is closed'));
+    const done = last.then(work);
+    last = done.catch(() => {});
+    return done;
+  }
 
   return {
     recover(): Recovered {
@@ -166,17 +195,26 @@ function createStore(
         generation: meta.get('generation') ?? 0,
       };
     },
+    seal: (app, alias, { id, ...pem }) => ({ id, sealed: sealPem(ring, { app, alias, id }, pem) }),
     certificate: (app, alias) => certificates.get([app, alias]) ?? null,
-    commit(batch) {
-      if (closed !== null) return Promise.reject(new StoreError('STORE_CLOSED', 'the store is closed'));
-      const done = last.then(() => commitNext(batch));
-      last = done.catch(() => {});
-      return done;
+    commit: (batch) => queue(() => commitNext(batch)),
+    quarantined: (limit) =>
+      limit <= 0 ? [] : quarantine.values({ reverse: true, limit }).map((entry) => unsealEntry(ring, entry)),
+    quarantineEntry(id) {
+      const entry = quarantine.get(id);
+      return entry === undefined ? null : unsealEntry(ring, entry);
     },
-    quarantined: (limit) => (limit <= 0 ? [] : quarantine.values({ reverse: true, limit })),
-    quarantineEntry: (id) => quarantine.get(id) ?? null,
     quarantineIds: () => index.held.map(({ id }) => id),
     quarantineSize: () => index.held.length,
+    keys: ring,
+    keysInUse: () => keys.keys(),
+    adoptKeys: (next) =>
+      queue(async () => {
+        // On disk first: whatever is under a key, the store must know that it needs it.
+        await root.childTransaction(() => keys.put(next[0].id, Date.now()));
+        ring.replace(next);
+      }),
+    reseal: () => queue(resealer.step),
     health: () => ({
       restored,
       snapshotAt: snapshots.takenAt(),
@@ -194,7 +232,7 @@ function createStore(
 }
 
 /** Runs inside the transaction. The deletion of an application takes its certificates with it, named or not. */
-function writeBatch(tables: Tables, batch: StoreBatch, plan: QuarantinePlan): void {
+function writeBatch(tables: Tables, ring: KeyRing, batch: StoreBatch, plan: QuarantinePlan): void {
   const { meta, apps, tombstones, certificates, quarantine } = tables;
   for (const [key, app] of batch.apps) {
     if (app !== null) {
@@ -212,13 +250,25 @@ function writeBatch(tables: Tables, batch: StoreBatch, plan: QuarantinePlan): vo
   }
   for (const { app, alias, certificate } of batch.certificates) {
     if (certificate === null) certificates.remove([app, alias]);
-    else certificates.put([app, alias], certificate);
+    else certificates.put([app, alias], underCurrentKey(ring, app, alias, certificate));
   }
   for (const id of plan.removed) quarantine.remove(id);
-  for (const entry of plan.added) quarantine.put(entry.id, entry);
+  for (const entry of plan.added) quarantine.put(entry.id, sealEntry(ring, entry));
   meta.put('nextQuarantineId', plan.nextId);
   meta.put('nextClaim', batch.nextClaim);
   meta.put('generation', batch.generation);
+}
+
+/** Sealed some events ago, before the current key came: it must not land behind a rotation's back. */
+function underCurrentKey(
+  ring: KeyRing,
+  app: AppKey,
+  alias: string,
+  certificate: SealedCertificate,
+): SealedCertificate {
+  const { id, sealed } = certificate;
+  if (keyIdOf(sealed) === ring.current().id) return certificate;
+  return { id, sealed: resealPem(ring, { app, alias, id }, sealed) ?? sealed };
 }
 
 /** True when private keys go with this batch: they ought to go from the snapshot too. */

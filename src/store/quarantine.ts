@@ -44,7 +44,7 @@ export interface QuarantineIndex {
   readonly nextId: number;
 }
 
-export function heldOf(entry: QuarantineEntry): Held {
+function heldOf(entry: QuarantineEntry): Held {
   return { id: entry.id, app: entry.app, bytes: entry.body.length, at: entry.at };
 }
 

@@ -42,6 +42,32 @@ export async function restoreIfDamaged(dir: string, log: Log): Promise<Restored 
   return null;
 }
 
+/** After private keys that lay in the clear were encrypted: pages that were freed of them go, and what says where else they may lie. */
+export async function renew(dir: string, log: Log): Promise<void> {
+  const path = join(dir, STATE_FILE);
+  const copy = newName(path);
+  const check = await renewApart(path, copy);
+  if (check.kind === 'sound' && check.copied) putInPlace(copy, path);
+  else {
+    log.error(
+      'the state file could not be written anew: until the next start its free pages hold private keys in the clear',
+      {
+        code: 'STORE_RENEW_FAILED',
+        reason: check.kind === 'sound' ? 'there is no room for a copy' : check.reason,
+      },
+    );
+  }
+  clearLeftovers(dir);
+  if (existsSync(join(dir, DAMAGED_FILE))) {
+    log.warn(
+      'a damaged store of before holds private keys in the clear: remove it when it is no longer wanted',
+      {
+        file: join(dir, DAMAGED_FILE),
+      },
+    );
+  }
+}
+
 /** A file that `putInPlace` has not put there yet. Each has a name of its own: what a killed process started may still write. */
 export function newName(path: string): string {
   return `${path}-${randomBytes(6).toString('hex')}.new`;

@@ -5,6 +5,11 @@ export type StoreErrorCode =
   | 'STORE_FORMAT'
   | 'STORE_DAMAGED'
   | 'STORE_OPEN_FAILED'
+  /** The master key is not there, or is not the one that the records are under. */
+  | 'STORE_KEY_MISSING'
+  | 'STORE_KEY_INVALID'
+  /** A rotation cannot end, because the last snapshot would need the former key. */
+  | 'STORE_SNAPSHOT'
   | 'STORE_COMMIT_FAILED'
   | 'STORE_CLOSED';
 

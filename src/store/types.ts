@@ -1,7 +1,16 @@
 /** What the store keeps and how the control loop speaks to it. `open-store.ts` builds it on lmdb. */
+
+import type { KeyRing, MasterKey } from '../seal/key-ring.ts';
+import type { Pem } from '../seal/sealed-pem.ts';
 import type { AppKey } from '../spi/events.ts';
-import type { PublishedCertificate } from '../table/routing-table.ts';
 import type { Application, Tombstone } from '../table/state.ts';
+
+/** Chain and private key under the master key, bound to application, alias and id. */
+export interface SealedCertificate {
+  /** The certificate's own (CertificateRef). */
+  readonly id: string;
+  readonly sealed: Uint8Array;
+}
 
 /** A message that was acked but not applied. */
 export interface QuarantineEntry {
@@ -32,7 +41,7 @@ export interface StoreBatch {
   readonly certificates: readonly {
     readonly app: AppKey;
     readonly alias: string;
-    readonly certificate: PublishedCertificate | null;
+    readonly certificate: SealedCertificate | null;
   }[];
   readonly quarantine: readonly Omit<QuarantineEntry, 'id'>[];
   /** Quarantine entries of these applications go. */
@@ -58,11 +67,22 @@ export interface StoreHealth {
   readonly snapshotTrouble: string | null;
 }
 
+/** What one step of a rotation came to. */
+export interface ResealStep {
+  readonly resealed: number;
+  /** Changed on disk: under no key will they ever open. They stay as they are. */
+  readonly broken: number;
+  /** Everything is under the current key, and the store has forgotten the former ones. */
+  readonly done: boolean;
+}
+
 export interface Store {
   /** Everything that was committed before; read once at start. */
   recover(): Recovered;
-  /** The stored PEM and key of an alias, or null. Synchronous: a memory-mapped read. */
-  certificate(app: AppKey, alias: string): PublishedCertificate | null;
+  /** Encrypts chain and key, for `commit` and for the data plane: in the clear they go no further than their judge. */
+  seal(app: AppKey, alias: string, certificate: Pem & { readonly id: string }): SealedCertificate;
+  /** What is stored for an alias, or null. Synchronous: a memory-mapped read. */
+  certificate(app: AppKey, alias: string): SealedCertificate | null;
   /** Resolves when the batch is synced to disk as one transaction; rejects (never crashes) when it could not be: nothing of it holds then. */
   commit(batch: StoreBatch): Promise<void>;
   /** Newest first. */
@@ -75,5 +95,13 @@ export interface Store {
   health(): StoreHealth;
   /** Takes a verified snapshot now; resolves when it is in its place, or when it failed (`health` says why). */
   snapshot(): Promise<void>;
+  /** Opens what `seal` and `certificate` give. */
+  readonly keys: KeyRing;
+  /** Ids of the master keys that records may be under. */
+  keysInUse(): readonly string[];
+  /** Takes these keys, the first for whatever is sealed from now on. */
+  adoptKeys(keys: readonly [MasterKey, ...MasterKey[]]): Promise<void>;
+  /** One bounded step towards everything being under the current key; to be called until it is done. */
+  reseal(): Promise<ResealStep>;
   close(): Promise<void>;
 }

@@ -7,8 +7,8 @@ import { certificateOfHost, resolveHost } from './resolve-host.ts';
 import type { AppRoute, HostRoute, PublishedCertificate, ServedTime, TableChanges } from './routing-table.ts';
 import type { Application, CertificateRef, RoutingState } from './state.ts';
 
-/** Chain and key of an (application, alias) by the certificate's id; null where the store lost it: the platform's certificate serves then. */
-export type LoadCertificate = (app: AppKey, alias: string, id: string) => PublishedCertificate | null;
+/** Sealed chain and key of an (application, alias) by the certificate's id; null where the store lost it: the platform's certificate serves then. */
+export type LoadCertificate = (app: AppKey, alias: string, id: string) => Uint8Array | null;
 
 /**
  * What changed between two states, as absolute values, so that changes may be merged and repeated. It looks at the touched
@@ -40,15 +40,27 @@ export function project(
     const had = certificateOfHost(before, host, policy);
     const has = certificateOfHost(after, host, policy);
     if (had?.certificate.id === has?.certificate.id) continue;
-    const loaded = has === null ? null : loadCertificate(has.app, has.alias, has.certificate.id);
-    const served = has === null ? null : servedTime(has.certificate, policy);
-    certificates.push([host, loaded === null || served === null ? loaded : { ...loaded, served }]);
+    certificates.push([host, has === null ? null : published(has, policy, loadCertificate)]);
   }
   return { apps, hosts, certificates };
 }
 
 export function isEmpty(changes: Omit<TableChanges, 'generation'>): boolean {
   return changes.apps.length === 0 && changes.hosts.length === 0 && changes.certificates.length === 0;
+}
+
+/** Of what was judged when it came; its PEM is not looked at. */
+function published(
+  { app, alias, certificate }: NonNullable<ReturnType<typeof certificateOfHost>>,
+  policy: TablePolicy,
+  loadCertificate: LoadCertificate,
+): PublishedCertificate | null {
+  const { id, keyType, keyBits } = certificate;
+  const sealed = loadCertificate(app, alias, id);
+  if (sealed === null) return null;
+  const served = servedTime(certificate, policy);
+  const always = { id, keyType, keyBits, app, alias, sealed };
+  return served === null ? always : { ...always, served };
 }
 
 /** Null where the policy serves a certificate whatever the time. */

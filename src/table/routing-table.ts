@@ -41,16 +41,29 @@ export interface HostRoute {
   readonly viaNodeFrontend: boolean;
 }
 
-export interface PublishedCertificate {
+interface CertificateHead {
   readonly id: string;
-  /** `rsa`, `ec` or `ed25519`, and its size: which clients can verify it. Absent in stores of old, where every client is taken to. */
+  /** `rsa`, `ec` or `ed25519`, and its size: which clients can verify it. Absent: every client is taken to. */
   readonly keyType?: string;
   readonly keyBits?: number;
-  readonly chainPem: string;
-  readonly keyPem: string;
   /** When it is served, both ends included; absent: always. Outside of it handshakes get what they would get without it. */
   readonly served?: ServedTime;
 }
+
+/** Of an alias: chain and private key under the master key. The data plane opens them when a handshake wants them, and needs no disk for it. */
+export interface SealedPublishedCertificate extends CertificateHead {
+  readonly app: AppKey;
+  readonly alias: string;
+  readonly sealed: Uint8Array;
+}
+
+/** Of the platform, from files that the operator guards. */
+export interface ClearPublishedCertificate extends CertificateHead {
+  readonly chainPem: string;
+  readonly keyPem: string;
+}
+
+export type PublishedCertificate = SealedPublishedCertificate | ClearPublishedCertificate;
 
 /** Epoch milliseconds; null: no end on that side. */
 export interface ServedTime {

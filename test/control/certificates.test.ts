@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { unsealPem } from '../../src/seal/sealed-pem.ts';
 import { testCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { body, delivery, memoryStore } from './fakes.ts';
@@ -22,7 +23,11 @@ test('a good certificate is stored and published for its alias, with its key', a
   await published();
   const served = plane.certificates.get(alias);
   assert.ok(served);
-  assert.deepEqual(store.certificate('demo/app', alias), served);
+  const stored = store.certificate('demo/app', alias);
+  assert.ok(stored !== null && 'sealed' in served);
+  assert.deepEqual([served.id, served.sealed], [stored.id, stored.sealed]);
+  const { keyPem } = unsealPem(store.keys, served, served.sealed) ?? {};
+  assert.ok(keyPem?.startsWith('-----BEGIN PRIVATE KEY-----'));
   assert.equal(control.status().certificates, 1);
   assert.equal(control.state().apps.get('demo/app')?.aliases[0]?.certificate?.id, served.id);
   await control.stop();
@@ -35,10 +40,11 @@ test('a bad certificate keeps the former in store and table, is quarantined, and
   await send(addAlias('demo/app'), addSsl('demo/app'));
   await published();
   const former = plane.certificates.get(alias);
+  const stored = store.certificate('demo/app', alias);
   await send(addSsl('demo/app', 2, testCertificate([alias], 1).privateKeyPem));
   await published();
   assert.equal(plane.certificates.get(alias), former);
-  assert.equal(store.certificate('demo/app', alias), former);
+  assert.equal(store.certificate('demo/app', alias), stored);
   assert.equal(reports.at(-1)?.outcome, 'quarantined');
   assert.equal(store.entries[0]?.code, 'PEM_KEY_MISMATCH');
   const refusal = control.state().apps.get('demo/app')?.aliases[0]?.refusal;

@@ -1,7 +1,15 @@
 /** A store in memory that can be told to fail, a recorder in place of the data plane, and events in short. */
 
+import { createKeyRing, masterKeyOf } from '../../src/seal/key-ring.ts';
+import { sealPem } from '../../src/seal/sealed-pem.ts';
 import type { Delivery } from '../../src/stomp/delivery.ts';
-import type { QuarantineEntry, Recovered, Store, StoreBatch } from '../../src/store/types.ts';
+import type {
+  QuarantineEntry,
+  Recovered,
+  SealedCertificate,
+  Store,
+  StoreBatch,
+} from '../../src/store/types.ts';
 import type { PublishedCertificate, TableChanges } from '../../src/table/routing-table.ts';
 import type { Application, Tombstone } from '../../src/table/state.ts';
 
@@ -56,12 +64,13 @@ export interface MemoryStore extends Store {
   gate: Promise<void>;
   readonly apps: Map<string, Application>;
   readonly tombstones: Map<string, Tombstone>;
-  readonly certificates: Map<string, PublishedCertificate>;
+  readonly certificates: Map<string, SealedCertificate>;
   entries: QuarantineEntry[];
 }
 
 export function memoryStore(): MemoryStore {
   const meta = { nextClaim: 1, generation: 0, nextId: 1 };
+  const keys = createKeyRing([masterKeyOf(Buffer.alloc(32, 7))]);
   const store: MemoryStore = {
     batches: [],
     failure: null,
@@ -74,6 +83,11 @@ export function memoryStore(): MemoryStore {
     // Through JSON: what comes back is equal, never the same object.
     recover: (): Recovered =>
       structuredClone({ ...meta, apps: [...store.apps.values()], tombstones: [...store.tombstones] }),
+    keys,
+    seal: (app, alias, { id, ...pem }) => ({ id, sealed: sealPem(keys, { app, alias, id }, pem) }),
+    keysInUse: keys.ids,
+    adoptKeys: async (next) => keys.replace(next),
+    reseal: async () => ({ resealed: 0, broken: 0, done: true }),
     certificate: (app, alias) => store.certificates.get(`${app} ${alias}`) ?? null,
     async commit(batch) {
       store.attempts += 1;

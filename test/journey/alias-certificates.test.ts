@@ -21,7 +21,7 @@ const app = { appName: 'shop', namespace: 'tenant' };
 const bystander = 'www.bystander.test';
 const PASS = 'open sesame';
 const DAY_MS = 86_400_000;
-const intake = { intake: { port: 0 }, keepAwake: { enabled: false } };
+const intake = { intake: { port: 0 }, keepAwake: { enabled: false }, table: { certificateGraceMs: 0 } };
 
 interface Pair {
   readonly certificatePem: string;

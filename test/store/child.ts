@@ -3,9 +3,12 @@
  * - `hold DIR`: opens the store, says `open`, stays.
  * - `write DIR`: commits application after application, each with its certificate, saying each number once durable.
  * - `fill DIR`: commits until a commit is refused (the caller limits the file size), then shows that the store lives on.
+ * - `rotate DIR`: brings everything under the current key of `DIR.key`, saying each step, and takes the former key away.
  */
 import { writeSync } from 'node:fs';
+import { takeFormerAway } from '../../src/store/key-care.ts';
 import { messageOf, StoreError } from '../../src/store/store-error.ts';
+import { memoryLog } from '../support/memory-telemetry.ts';
 import { application, batch, certificate, openTestStore } from './samples.ts';
 
 const [mode, dir] = process.argv.slice(2);
@@ -16,8 +19,15 @@ function say(line: string): void {
 }
 
 try {
-  const store = await openTestStore(dir);
-  if (mode === 'hold') {
+  const source = { kind: 'file', path: `${dir}.key`, own: false } as const;
+  const store = await openTestStore(dir, mode === 'rotate' ? { masterKey: source } : {});
+  if (mode === 'rotate') {
+    for (let step = await store.reseal(); !step.done; step = await store.reseal()) say(String(step.resealed));
+    say('done');
+    await takeFormerAway(store, source, memoryLog());
+    await store.close();
+    say('closed');
+  } else if (mode === 'hold') {
     say('open');
     setInterval(() => {}, 1_000);
   } else if (mode === 'write') {
@@ -42,7 +52,7 @@ try {
       const certificates = Array.from({ length: 20 }, (_, index) => ({
         app: app.key,
         alias: `a${index}.example`,
-        certificate: { id: String(number), chainPem: '', keyPem },
+        certificate: certificate(String(number), keyPem),
       }));
       try {
         await store.commit(batch({ apps: [[app.key, app]], certificates, generation: number }));

@@ -16,7 +16,11 @@ export interface StoreChild {
 }
 
 /** @param fileBlocks limit of the size of files (`ulimit -f`): writing beyond fails as on a full disk. */
-export function startChild(mode: 'hold' | 'write' | 'fill', dir: string, fileBlocks?: number): StoreChild {
+export function startChild(
+  mode: 'hold' | 'write' | 'fill' | 'rotate',
+  dir: string,
+  fileBlocks?: number,
+): StoreChild {
   const child =
     fileBlocks === undefined
       ? spawn(process.execPath, [CHILD, mode, dir], { stdio: ['ignore', 'pipe', 'pipe'] })

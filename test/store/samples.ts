@@ -2,11 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createKeyRing, masterKeyOf } from '../../src/seal/key-ring.ts';
+import { type Pem, sealPem, unsealPem } from '../../src/seal/sealed-pem.ts';
+import type { KeySource } from '../../src/store/master-key.ts';
 import { openStore, type StoreOptions } from '../../src/store/open-store.ts';
-import type { QuarantineEntry, Store, StoreBatch } from '../../src/store/types.ts';
-import type { PublishedCertificate } from '../../src/table/routing-table.ts';
+import type { QuarantineEntry, SealedCertificate, Store, StoreBatch } from '../../src/store/types.ts';
 import type { Application } from '../../src/table/state.ts';
 import { memoryLog } from '../support/memory-telemetry.ts';
+
+const keyBytes = Buffer.alloc(32, 7);
+export const testKey: KeySource = { kind: 'given', text: keyBytes.toString('hex') };
+export const testRing = createKeyRing([masterKeyOf(keyBytes)]);
+const anybody = { app: 'demo/any', alias: 'any.example' };
+const certificates = new Map<string, SealedCertificate>();
 
 /** A directory of the test's own, removed after it. */
 export async function withDirectory(run: (dir: string) => Promise<void>): Promise<void> {
@@ -22,7 +30,10 @@ export async function withDirectory(run: (dir: string) => Promise<void>): Promis
 export const NOW = 1_800_000_000_000;
 
 export function openTestStore(dir: string, options: Partial<StoreOptions> = {}): Promise<Store> {
-  return openStore({ dir, maxQuarantined: 100, log: memoryLog(), now: () => NOW, ...options });
+  return openStore({
+    ...{ dir, maxQuarantined: 100, masterKey: testKey, log: memoryLog(), now: () => NOW },
+    ...options,
+  });
 }
 
 export function batch(part: Partial<StoreBatch> = {}): StoreBatch {
@@ -80,12 +91,19 @@ export function application(appName: string, namespace = 'demo'): Application {
   };
 }
 
-export function certificate(id: string): PublishedCertificate {
-  return {
-    id,
-    chainPem: `-----BEGIN CERTIFICATE-----\n${id}\n`,
-    keyPem: `-----BEGIN PRIVATE KEY-----\n${id}\n`,
-  };
+/** Chain and key of a `certificate`. */
+export function pemOf(made: SealedCertificate | null): Pem | null {
+  return made === null ? null : unsealPem(testRing, { ...anybody, id: made.id }, made.sealed);
+}
+
+/** Of nobody in particular; the same bytes for the same id, under `testKey`. */
+export function certificate(id: string, keyPem = `-----BEGIN PRIVATE KEY-----\n${id}\n`): SealedCertificate {
+  const known = certificates.get(id);
+  if (known !== undefined) return known;
+  const pem = { chainPem: `-----BEGIN CERTIFICATE-----\n${id}\n`, keyPem };
+  const made = { id, sealed: sealPem(testRing, { ...anybody, id }, pem) };
+  certificates.set(id, made);
+  return made;
 }
 
 export function quarantined(part: Partial<QuarantineEntry> = {}): Omit<QuarantineEntry, 'id'> {

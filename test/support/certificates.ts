@@ -9,7 +9,7 @@ import {
 } from '../../src/pem/development.ts';
 import { judgeCertificate } from '../../src/pem/judge.ts';
 import type { CertificateFacts } from '../../src/pem/types.ts';
-import type { PublishedCertificate } from '../../src/table/routing-table.ts';
+import type { ClearPublishedCertificate } from '../../src/table/routing-table.ts';
 
 const fixtures = new URL('../../../test/fixtures/pem/', import.meta.url);
 const issued = new Map<string, IssuedCertificate>();
@@ -36,7 +36,7 @@ export function testCertificate(names: readonly string[], edition = 1): IssuedCe
   return certificate;
 }
 
-export type TestPublished = PublishedCertificate & { readonly facts: CertificateFacts };
+export type TestPublished = ClearPublishedCertificate & { readonly facts: CertificateFacts };
 
 /** As it would be published, with its facts. */
 export function publishedCertificate(names: readonly string[], edition = 1): TestPublished {

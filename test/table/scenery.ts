@@ -4,7 +4,7 @@ import type { AppRef, EndpointFacts } from '../../src/spi/events.ts';
 import type { Stamp, TableEvent, Transition } from '../../src/table/events.ts';
 import type { TablePolicy } from '../../src/table/policy.ts';
 import { project } from '../../src/table/project.ts';
-import type { PublishedCertificate, TableChanges } from '../../src/table/routing-table.ts';
+import type { TableChanges } from '../../src/table/routing-table.ts';
 import { type CertificateRef, emptyState, type RoutingState } from '../../src/table/state.ts';
 import { transition } from '../../src/table/transition.ts';
 
@@ -165,11 +165,8 @@ export function lastOf(events: readonly TableEvent[], rules: TablePolicy = polic
 export const codesOf = (result: Transition): readonly string[] => result.findings.map(({ code }) => code);
 
 /** A stand-in for the store: every certificate is there. */
-export const load = (app: string, alias: string, id: string): PublishedCertificate => ({
-  id,
-  chainPem: `chain of ${app} ${alias} ${id}`,
-  keyPem: 'key',
-});
+export const load = (app: string, alias: string, id: string): Uint8Array =>
+  Buffer.from(`${app} ${alias} ${id}`);
 
 /** The whole published table of a state, as plain maps. */
 export interface PlainTable {
