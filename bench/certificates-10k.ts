@@ -22,7 +22,7 @@ const COUNT = Number(process.env.BENCH_CERTIFICATES ?? 10_000);
 const WARM_NAMES = 500;
 const COLD_NAMES = 300;
 const CONNECTIONS = 2_000;
-const UPDATES = 5;
+const UPDATES = 3;
 
 interface Row {
   readonly name: string;

@@ -4,7 +4,8 @@ import type { MadeCertificate } from '../certificate-maker.ts';
 import type { Child } from '../children.ts';
 import { base64Of, servedCertificate } from './holder.ts';
 
-const PATIENCE_MS = 120_000;
+/** nginx reads ten thousand certificates for a minute and more on a busy machine. */
+const PATIENCE_MS = 600_000;
 const LOOK_EVERY_MS = 5;
 
 /** Resolves once handshakes get the last of these certificates under its name. */
