@@ -5,6 +5,7 @@
 import type { AddressInfo } from 'node:net';
 import { controlView } from './admin/control-view.ts';
 import { startAdmin } from './admin/start-admin.ts';
+import { loadClientRules, watchClientRules } from './certificates/client-demands.ts';
 import { loadPlatformCertificates } from './certificates/load-platform.ts';
 import { watchPlatformCertificates } from './certificates/platform-source.ts';
 import { startTicketSource } from './certificates/ticket-source.ts';
@@ -56,7 +57,8 @@ export interface Headgear {
 export async function startHeadgear(config: Config, name: string): Promise<Headgear> {
   const files = checkFiles(config);
   const platform = loadPlatformCertificates(config.tls);
-  const broken = platform.problems.map(({ path, code, reason }) => ({
+  const client = loadClientRules(config.clientCertificates);
+  const broken = [...platform.problems, ...client.problems].map(({ path, code, reason }) => ({
     path,
     message: `${reason} (${code})`,
   }));
@@ -94,6 +96,7 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
       onCertificateUse: (certificate) => stapler?.note(certificate),
       platformCertificates: platform.certificates,
       unseal: (certificate) => unsealPem(store.keys, certificate, certificate.sealed),
+      clientRules: client.rules,
       log: log.child('plane'),
       metrics,
       record(context, durationUs) {
@@ -121,6 +124,8 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     };
     running.push(watchPlatformCertificates({ ...tlsMeans, publish: onRenewed }).stop);
     running.push(startTicketSource({ ...tlsMeans, config: tickets, publish: plane.setTicketSecrets }).stop);
+    const clientMeans = { ...tlsMeans, config: config.clientCertificates };
+    running.push(watchClientRules({ ...clientMeans, publish: plane.setClientRules }).stop);
     const keepAwake = startKeepAwake({ config: config.keepAwake, log: log.child('probes'), metrics });
     running.push(keepAwake.stop);
     // Filled as the listeners come up, because a port 0 is known only then; no event is judged before.

@@ -68,7 +68,9 @@ describe('the README', () => {
   });
 
   it('lists failure codes under the status that they get', () => {
-    for (const [, status = '', cell = ''] of readme.matchAll(/^\| (404|421|502|503|504)[^|]*\| (.+) \|$/gm)) {
+    for (const [, status = '', cell = ''] of readme.matchAll(
+      /^\| (403|404|421|502|503|504)[^|]*\| (.+) \|$/gm,
+    )) {
       for (const [, code = ''] of cell.matchAll(/`([A-Z_]+)`/g)) {
         assert.equal(String(answerFor(code as Parameters<typeof answerFor>[0]).status), status, code);
       }

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import type { PublishedCertificate, TableChanges } from '../table/routing-table.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
 import { type ClientOffer, canVerify } from './client-ability.ts';
+import type { ClientDemand, ClientDemands } from './client-demands.ts';
 import { createContexts, type Unseal } from './contexts.ts';
 import type { PlatformCertificate } from './load-platform.ts';
 import { byPreference, defaultsAmong, successorOf } from './platform-order.ts';
@@ -22,6 +23,8 @@ export interface ChosenContext {
   readonly certificateId: string;
   /** The certificate's OCSP response, to be stapled where the client asks for it. */
   readonly staple: Buffer | null;
+  /** What was asked of the client; null: no certificate. */
+  readonly demand: ClientDemand | null;
 }
 
 /** Plain data for admin. */
@@ -44,6 +47,8 @@ export interface CertificateBook {
   sameCertificate(one: string | null, other: string | null): boolean;
   /** Puts the platform's certificates in the place of the former ones. Costs what is cached of those that are gone. */
   setPlatform(certificates: readonly PlatformCertificate[]): void;
+  /** These demands no longer hold: their contexts go. */
+  forgetDemands(ids: ReadonlySet<string>): void;
   /** Keys of session tickets, newest first. */
   setTicketSecrets(secrets: readonly TicketSecret[]): void;
   /** The OCSP response of a certificate; null: none any more. */
@@ -70,6 +75,8 @@ export interface CertificateBookOptions {
   readonly isServed?: (host: string) => boolean;
   /** Called when a handshake gets a certificate that none had lately. Default: nobody wants to know. */
   readonly onUse?: (certificate: { readonly id: string; readonly chainPem: string }) => void;
+  /** Which hosts ask their clients for certificates. Default: none. */
+  readonly demandOf?: ClientDemands['of'];
   /** Newest first; threads and instances that share them resume each other's sessions. Default: a random one. */
   readonly ticketSecrets?: readonly TicketSecret[];
   /** Default: sealed certificates cannot be opened. */
@@ -84,6 +91,7 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
     log,
     metrics,
     isServed = () => true,
+    demandOf = () => null,
     ticketSecrets = [randomBytes(32)],
     unseal = () => null,
     now = Date.now,
@@ -104,7 +112,9 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
   /** Unless it was replaced once more by then. */
   const warm = (name: string, certificate: PublishedCertificate): void =>
     prewarm.add(() => {
-      index.find(name, ({ entry }) => (entry.id === certificate.id ? contexts.get(name, entry) : null));
+      index.find(name, ({ entry }) =>
+        entry.id === certificate.id ? contexts.get(name, entry, demandOf(name)) : null,
+      );
     });
   reportTo(metrics, index, contexts);
   const idFor = (serverName: string | null): string | null =>
@@ -121,7 +131,7 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
         const isWildcard = name.startsWith('*.');
         const inUse = isWildcard
           ? contexts.forgetCertificate(former.id)
-          : contexts.forget(name, former.id)
+          : contexts.forget(name, former.id, demandOf(name))
             ? [name]
             : [];
         if (certificate !== null) for (const used of inUse) warm(used, certificate);
@@ -138,6 +148,7 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
         if (successor !== undefined) for (const name of inUse) warm(name, successor);
       }
     },
+    forgetDemands: contexts.forgetDemands,
     setTicketSecrets: ticketKeys.replace,
     setStaple: staples.set,
     isInUse: (id) => contexts.holds(id) || platform.some((certificate) => certificate.id === id),
@@ -149,10 +160,12 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
         if (source === 'default' && refused && (host === null || !isServed(host))) return null;
         // An exact match needs no question: an alias with a certificate has its own context even before its route is there.
         const name = host !== null && (pattern === host || isServed(host)) ? host : pattern;
-        const context = contexts.get(name, entry);
+        // By the host, also where the context is the pattern's: what is asked for belongs to the name that the client means.
+        const demand = demandOf(host);
+        const context = contexts.get(name, entry, demand);
         return context === null
           ? null
-          : { context, name, source, certificateId: entry.id, staple: staples.get(entry.id) };
+          : { context, name, source, certificateId: entry.id, staple: staples.get(entry.id), demand };
       };
       // Where nothing fits, the best one: OpenSSL then tells the client what is wrong.
       return (

@@ -1,8 +1,8 @@
 /**
  * Secure contexts, made on demand and kept in a bounded cache (making one costs 0.5 to 2 ms, by the version of OpenSSL, and up to 25 KiB).
  *
- * Each (name, certificate) has a context of its own, and with it ticket keys of its own: a session resumes only under the name and
- * the certificate that it was made with. Sessions are kept by clients alone, as tickets: there is no cache of session ids to share or to clear.
+ * Each (name, certificate, demand of client certificates) has a context of its own, and with it ticket keys of its own: a session resumes only under the
+ * name, the certificate and the demand that it was made with. Sessions are kept by clients alone, as tickets: there is no cache of session ids to share or to clear.
  */
 import { createHash } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -10,6 +10,7 @@ import { LRUCache } from 'lru-cache';
 import type { Pem } from '../seal/sealed-pem.ts';
 import type { PublishedCertificate, SealedPublishedCertificate } from '../table/routing-table.ts';
 import type { Log } from '../telemetry/types.ts';
+import type { ClientDemand } from './client-demands.ts';
 import type { TicketKeys } from './ticket-keys.ts';
 import { secureOptionsOf, type TlsSettings } from './tls-settings.ts';
 
@@ -18,11 +19,13 @@ export type Unseal = (certificate: SealedPublishedCertificate) => Pem | null;
 
 export interface Contexts {
   /** The context of `name` for this certificate, or null where OpenSSL will not have it (logged once). */
-  get(name: string, certificate: PublishedCertificate): SecureContext | null;
-  /** Drops the context of one name for one certificate. True where there was one. */
-  forget(name: string, certificateId: string): boolean;
+  get(name: string, certificate: PublishedCertificate, demand: ClientDemand | null): SecureContext | null;
+  /** Drops the context of one name for one certificate and one demand. True where there was one. */
+  forget(name: string, certificateId: string, demand: ClientDemand | null): boolean;
   /** Drops every context that was made of a certificate, and returns their names, the last used first. Looks at all that are cached. */
   forgetCertificate(id: string): string[];
+  /** Drops every context of one of these demands. Looks at all that are cached. */
+  forgetDemands(ids: ReadonlySet<string>): void;
   /** Whether a context made of this certificate is in the cache. Looks at all that are cached. */
   holds(id: string): boolean;
   readonly size: number;
@@ -45,8 +48,12 @@ export function createContexts(options: {
   let built = 0;
   let failed = 0;
 
-  function build(name: string, certificate: PublishedCertificate): SecureContext | null {
-    const identity = `${name}\0${certificate.id}`;
+  function build(
+    name: string,
+    certificate: PublishedCertificate,
+    demand: ClientDemand | null,
+  ): SecureContext | null {
+    const identity = `${name}\0${certificate.id}\0${demand?.id ?? ''}`;
     const pem = 'sealed' in certificate ? unseal(certificate) : certificate;
     if (pem === null) return refuse(name, certificate, 'CERTIFICATES_SEALED');
     try {
@@ -54,7 +61,8 @@ export function createContexts(options: {
         cert: pem.chainPem,
         key: pem.keyPem,
         // Without it Node hangs its root certificates on every context, and OpenSSL looks for the leaf's issuer among them at each handshake.
-        ca: [],
+        ca: demand === null ? [] : [...demand.trust.ca],
+        ...(demand === null || demand.trust.crl.length === 0 ? {} : { crl: [...demand.trust.crl] }),
         minVersion: settings.minVersion,
         ciphers: settings.ciphers,
         honorCipherOrder: true,
@@ -65,7 +73,7 @@ export function createContexts(options: {
       });
       if (settings.tickets) ticketKeys.attach(context, identity);
       built += 1;
-      cache.set(keyOf(name, certificate.id), context);
+      cache.set(keyOf(name, certificate.id, demand), context);
       onBuilt({ id: certificate.id, chainPem: pem.chainPem });
       return context;
     } catch (error) {
@@ -86,20 +94,23 @@ export function createContexts(options: {
   }
 
   return {
-    get(name, certificate) {
-      const held = cache.get(keyOf(name, certificate.id));
+    get(name, certificate, demand) {
+      const held = cache.get(keyOf(name, certificate.id, demand));
       if (held !== undefined) return held;
-      return unservable.has(certificate.id) ? null : build(name, certificate);
+      return unservable.has(certificate.id) ? null : build(name, certificate, demand);
     },
-    forget: (name, certificateId) => cache.delete(keyOf(name, certificateId)),
+    forget: (name, certificateId, demand) => cache.delete(keyOf(name, certificateId, demand)),
     forgetCertificate(id) {
-      const prefix = keyOf('', id);
+      const prefix = `${id} `;
       const keys = [...cache.keys()].filter((key) => key.startsWith(prefix));
       for (const key of keys) cache.delete(key);
-      return keys.map((key) => key.slice(prefix.length));
+      return keys.map((key) => key.slice(key.lastIndexOf(' ') + 1));
+    },
+    forgetDemands(ids) {
+      for (const key of cache.keys()) if (ids.has(key.split(' ')[1] ?? '')) cache.delete(key);
     },
     holds(id) {
-      const prefix = keyOf('', id);
+      const prefix = `${id} `;
       for (const key of cache.keys()) if (key.startsWith(prefix)) return true;
       return false;
     },
@@ -115,7 +126,7 @@ export function createContexts(options: {
   };
 }
 
-/** One name may be served with several certificates, by what its clients can verify. The id, which holds no blank, comes first. */
-function keyOf(name: string, certificateId: string): string {
-  return `${certificateId} ${name}`;
+/** One name may be served with several certificates, by what its clients can verify. None of the three holds a blank. */
+function keyOf(name: string, certificateId: string, demand: ClientDemand | null): string {
+  return `${certificateId} ${demand?.id ?? ''} ${name}`;
 }

@@ -7,14 +7,13 @@ export type SmallFile =
 
 const MAX_FILE_BYTES = 256 * 1024;
 
-/** The whole of a plain file of at most 256 KiB. Never throws. */
-export function readSmallFile(file: string): SmallFile {
+/** The whole of a plain file of at most `maxBytes`. Never throws. */
+export function readSmallFile(file: string, maxBytes = MAX_FILE_BYTES): SmallFile {
   try {
     const stats = statSync(file);
     // A named pipe would hold the start for ever.
     if (!stats.isFile()) return { ok: false, reason: `${file} is not a file` };
-    if (stats.size > MAX_FILE_BYTES)
-      return { ok: false, reason: `${file} is larger than ${MAX_FILE_BYTES} bytes` };
+    if (stats.size > maxBytes) return { ok: false, reason: `${file} is larger than ${maxBytes} bytes` };
     return { ok: true, content: readFileSync(file) };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';

@@ -1,6 +1,7 @@
 /** Checks of a configuration that need more than one key, or more than a type. */
 import { isIP } from 'node:net';
 import { isCidr, isLoopbackHost } from './addresses.ts';
+import { checkClientCertificates } from './check-client-certificates.ts';
 import { checkPassThrough } from './check-pass-through.ts';
 import { checkUpstreamTls } from './check-upstream-tls.ts';
 import type { Problem } from './problem.ts';
@@ -35,6 +36,7 @@ export function crossProblems(config: Config): CrossProblems {
   checkApplications(config, refuse);
   checkPassThrough(config, refuse, warn);
   checkUpstreamTls(config, refuse, warn);
+  checkClientCertificates(config, refuse, warn);
   return { problems, warnings };
 }
 

@@ -30,6 +30,10 @@ export function namedFiles(config: Config): NamedFile[] {
   add('upstream.tls.caFile', config.upstream.tls.caFile, 'read');
   add('tls.tickets.keysFile', config.tls.tickets.keysFile, 'secret');
   add('masterKey.file', config.masterKey.file, 'secret');
+  for (const [n, { caFile, crlFile }] of config.clientCertificates.rules.entries()) {
+    add(`clientCertificates.rules[${n}].caFile`, caFile, 'read');
+    add(`clientCertificates.rules[${n}].crlFile`, crlFile, 'read');
+  }
   add('bus.passcodeFile', config.bus?.passcodeFile, 'secret');
   for (const [n, { tls }] of (config.bus?.hosts ?? []).entries()) {
     add(`bus.hosts[${n}].tls.caFile`, tls?.caFile, 'read');
@@ -56,6 +60,10 @@ export function withFiles(config: Config, change: Change): Config {
     },
     upstream: { ...config.upstream, tls: changed(config.upstream.tls, ['caFile'], change) },
     masterKey: changed(config.masterKey, ['file'], change),
+    clientCertificates: {
+      ...config.clientCertificates,
+      rules: config.clientCertificates.rules.map((rule) => changed(rule, ['caFile', 'crlFile'], change)),
+    },
     ...(config.bus === undefined
       ? {}
       : {

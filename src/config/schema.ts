@@ -5,6 +5,7 @@
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
+import { clientCertificatesSection } from './schema-client-certificates.ts';
 import { masterKeySection } from './schema-master-key.ts';
 import { passThrough } from './schema-pass-through.ts';
 import { storeSection } from './schema-store.ts';
@@ -115,6 +116,7 @@ export const configSchema = z.strictObject({
   certificates: certificatesSection,
   passThrough,
   masterKey: masterKeySection,
+  clientCertificates: clientCertificatesSection,
   endpoints: z
     .strictObject({
       /** Endpoint types that traffic may be sent to (ENDPOINT_TYPES of the routing daemon). */

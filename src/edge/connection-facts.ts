@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import { createForwarding, type Forwarding } from '../http/forwarding.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { plainAddress, type Trust, trustOf } from '../http/trusted-proxies.ts';
+import type { ClientIdentity } from './client-certificate.ts';
 
 /** What a listener knows of a connection. */
 export interface ConnectionFacts {
@@ -14,6 +15,8 @@ export interface ConnectionFacts {
   readonly port: number;
   /** Of the TLS handshake, in normal form; null in plain connections and where the client named none. */
   readonly serverName: string | null;
+  /** What the handshake brought to light of the client; null where no certificate was asked for. */
+  readonly client: ClientIdentity | null;
 }
 
 /** Facts of an accepted socket; `port` is what clients see. */
@@ -24,6 +27,7 @@ export function factsOf(socket: Socket, scheme: 'http' | 'https', port: number):
     peerAddress: plainAddress(socket.remoteAddress),
     peerPort: socket.remotePort ?? 0,
     serverName: null,
+    client: null,
   };
 }
 
@@ -34,8 +38,11 @@ export function trustFrom(http: Config['http']): Trust {
 
 /** What writes the forwarding fields of each request of a connection. */
 export function forwardingOf(
-  { peerAddress, scheme, port }: ConnectionFacts,
+  { peerAddress, scheme, port, client }: ConnectionFacts,
   trust: Trust,
 ): (head: RequestHead, startedAt: string) => Forwarding {
-  return createForwarding({ peerAddress, scheme, port, trusted: trust(peerAddress) }, trust);
+  return createForwarding(
+    { peerAddress, scheme, port, trusted: trust(peerAddress), certificateLines: client?.lines ?? '' },
+    trust,
+  );
 }

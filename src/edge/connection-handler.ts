@@ -60,7 +60,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
   });
   return {
     handle(socket, facts) {
-      const connection = engine.handleConnection(socket, facts);
+      const connection = { ...engine.handleConnection(socket, facts), facts };
       serving.connections.add(connection);
       socket.once('close', () => serving.connections.delete(connection));
     },

@@ -29,7 +29,7 @@ const PIPELINE_LIMIT_BYTES = 65_536;
 export class Http1Connection implements ResponseSink, LiveConnection {
   readonly #socket: Socket;
   readonly #serving: Serving;
-  readonly #facts: ConnectionFacts;
+  readonly facts: ConnectionFacts;
   readonly #forwarding: (head: RequestHead, startedAt: string) => Forwarding;
   readonly #answer = new Http1Answer();
   #phase: Http1Phase = 'head';
@@ -50,7 +50,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   constructor(socket: Socket, serving: Serving, facts: ConnectionFacts) {
     this.#socket = socket;
     this.#serving = serving;
-    this.#facts = facts;
+    this.facts = facts;
     this.#forwarding = forwardingOf(facts, serving.trust);
     serving.connections.add(this);
     // Also with shared reads: what lies in the socket already comes this way.
@@ -114,7 +114,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
 
   #startRequest(head: RequestHead): void {
     const serving = this.#serving;
-    const context = newContext(this.#facts, this.#clock.startedAt);
+    const context = newContext(this.facts, this.#clock.startedAt);
     this.#context = context;
     this.#served++;
     const last = this.#draining || serving.draining || this.#served >= serving.http.maxRequestsPerConnection;
@@ -123,7 +123,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#phase = this.#body === null ? 'waiting' : 'body';
     describeRequest(context, head);
 
-    const destination = routeRequest(serving, this.#facts, context, head);
+    const destination = routeRequest(serving, this.facts, context, head);
     if (typeof destination === 'string') {
       this.#answerOwn(answerFor(destination), destination);
       return;
@@ -135,7 +135,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     const forwarding = this.#forwarding(head, epochDigits(context.startedAtUs));
     context.clientAddress = forwarding.clientAddress;
     const request = upstreamRequest(head, forwarding, context.host);
-    const endpoints = endpointsOf(destination, this.#facts.scheme, request.asksUpgrade);
+    const endpoints = endpointsOf(destination, this.facts.scheme, request.asksUpgrade);
     this.#exchange = new Exchange(request, new RequestMeans(serving, endpoints, context), this);
     this.#exchange.start();
     this.flush();
@@ -306,7 +306,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
 
   /** After a head that cannot be trusted nothing more is read from the connection. */
   #refuse(error: HeadError): void {
-    this.#context ??= newContext(this.#facts, this.#clock.startedAt);
+    this.#context ??= newContext(this.facts, this.#clock.startedAt);
     this.#phase = 'waiting';
     this.#input.takeAll();
     this.#answer.begin(1, false);

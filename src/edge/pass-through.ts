@@ -18,10 +18,11 @@ export function createPassThrough(options: {
   readonly config: Config;
   readonly serving: Serving;
   readonly metrics: Metrics;
+  asksForCertificate(host: string): boolean;
   record(context: RequestContext, durationUs: number): void;
 }): PassThrough {
   const { config, serving, metrics } = options;
-  const targetOf = createPassThroughTargets(config.passThrough, serving.route);
+  const targetOf = createPassThroughTargets(config.passThrough, serving.route, options.asksForCertificate);
   const connections = metrics.counter(
     'pass_through_connections_total',
     'TLS connections that were not decrypted, by failure code',

@@ -5,6 +5,8 @@ export type EdgeFailureCode =
   | UpstreamFailureCode
   | 'UNKNOWN_HOST'
   | 'TLS_ONLY'
+  | 'CLIENT_CERTIFICATE_NEEDED'
+  | 'CLIENT_CERTIFICATE_REFUSED'
   | 'CLIENT_TIMEOUT'
   | 'BODY_INVALID'
   | 'MISDIRECTED'
@@ -26,6 +28,15 @@ const ANSWERS: Readonly<Record<EdgeFailureCode, Answer>> = {
     status: 421,
     sentence:
       'This application speaks TLS itself: come again over HTTPS, and name it in the handshake (SNI).',
+  },
+  CLIENT_CERTIFICATE_NEEDED: {
+    status: 403,
+    sentence: 'This host is served over HTTPS only, to clients that have a certificate for it.',
+  },
+  CLIENT_CERTIFICATE_REFUSED: {
+    status: 403,
+    sentence:
+      'The certificate that your client showed is not accepted for this host: it may be expired, revoked, or of another authority.',
   },
   NO_ENDPOINT: {
     status: 503,
@@ -94,6 +105,7 @@ const ANSWERS: Readonly<Record<EdgeFailureCode, Answer>> = {
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
+  403: 'Forbidden',
   404: 'Not Found',
   408: 'Request Timeout',
   414: 'URI Too Long',

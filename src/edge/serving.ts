@@ -6,6 +6,7 @@ import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { Pools } from '../upstream/pools.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
 
 /** A connection as the sweep and the drain see it. */
 export interface LiveConnection {
@@ -14,6 +15,8 @@ export interface LiveConnection {
   /** No further requests: closes when the one under way is answered. */
   drain(): void;
   destroy(): void;
+  /** Of a connection that is looked into. */
+  readonly facts?: Pick<ConnectionFacts, 'client'>;
 }
 
 export interface Serving {
@@ -26,6 +29,8 @@ export interface Serving {
   route(host: string): Destination | null;
   /** Whether a TLS connection that was made for `serverName` must not carry requests for `host`, which is another name. */
   isMisdirected(serverName: string | null, host: string): boolean;
+  /** Whether requests for `host` may only come from clients with a certificate, hence never in plain HTTP. */
+  requiresClientCertificate(host: string): boolean;
   readonly generation: number;
   pick(
     endpoints: readonly PublishedEndpoint[],

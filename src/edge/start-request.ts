@@ -62,7 +62,7 @@ const NO_HOST: HeadError = { code: 'HTTP_HOST_MISSING', status: 400, reason: 'no
 /** Finds the route by Host, if the connection may carry requests for it. Notes the host in the context. */
 export function routeRequest(
   serving: Serving,
-  { scheme, serverName }: Pick<ConnectionFacts, 'scheme' | 'serverName'>,
+  { scheme, serverName, client }: Pick<ConnectionFacts, 'scheme' | 'serverName' | 'client'>,
   context: RequestContext,
   head: RequestHead,
 ): Destination | HeadError | EdgeFailureCode {
@@ -79,8 +79,12 @@ export function routeRequest(
   }
   if (head.targetAuthority !== '' && normalHost(head.targetAuthority) !== host) return OTHER_AUTHORITY;
   context.host = host;
-  if (scheme === 'https' && host !== serverName && serving.isMisdirected(serverName, host))
-    return 'MISDIRECTED';
+  if (scheme === 'http') {
+    if (serving.requiresClientCertificate(host)) return 'CLIENT_CERTIFICATE_NEEDED';
+  } else {
+    if (host !== serverName && serving.isMisdirected(serverName, host)) return 'MISDIRECTED';
+    if (client !== null && client.fault !== '') return 'CLIENT_CERTIFICATE_REFUSED';
+  }
   if (destination === null) return 'UNKNOWN_HOST';
   context.app = destination.host.app;
   const { endpoints, passThrough } = destination.route;

@@ -7,6 +7,8 @@
  */
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
+import type { ClientDemand } from '../certificates/client-demands.ts';
+import { isMissingCertificate, onMissingCertificate, verificationOf } from './ask-certificate.ts';
 import { type ClientHello, ClientHelloReader } from './client-hello.ts';
 import { endLingering } from './end-lingering.ts';
 
@@ -14,6 +16,8 @@ export interface TlsMeans {
   readonly context: SecureContext;
   /** The OCSP response of the context's certificate; null: none. OpenSSL sends it where the client asks (RFC 6066 section 8). */
   readonly staple?: Buffer | null;
+  /** What is asked of the client besides; default: nothing. */
+  readonly demand?: ClientDemand | null;
 }
 
 export interface TlsAcceptOptions {
@@ -38,6 +42,8 @@ export interface SecureFacts {
   /** Null where the client spoke no ALPN. */
   readonly alpnProtocol: string | null;
   readonly hello: ClientHello;
+  /** What was asked of the client. Whether it was met is for the caller to judge: Node lets every certificate pass. */
+  readonly demand: ClientDemand | null;
 }
 
 export type TlsFailureCode =
@@ -46,11 +52,12 @@ export type TlsFailureCode =
   | 'EDGE_TLS_UNKNOWN_NAME'
   | 'EDGE_TLS_TIMEOUT'
   | 'EDGE_TLS_ABORTED'
+  | 'EDGE_TLS_NO_CLIENT_CERTIFICATE'
   | 'EDGE_TLS_HANDSHAKE';
 
 export type OnSecure = (socket: TLSSocket, facts: SecureFacts) => void;
-/** `reason` is for people: ours, or OpenSSL's name of the fault; never the client's text. */
-export type OnTlsFailure = (code: TlsFailureCode, reason: string) => void;
+/** `reason` is for people: ours, or OpenSSL's name of the fault; never the client's text. `serverName` as far as it is known. */
+export type OnTlsFailure = (code: TlsFailureCode, reason: string, serverName: string | null) => void;
 
 const HTTP_1_1 = alpnList(['http/1.1']);
 const ALERT_DECODE_ERROR = 50;
@@ -76,6 +83,7 @@ export function acceptTls(
   let reader: ClientHelloReader | null = new ClientHelloReader();
   let tlsSocket: TLSSocket | null = null;
   let settled = false;
+  let serverName: string | null = null;
   // Timers of one duration cost Node a list entry each, so every connection can afford its own.
   const timer = setTimeout(
     () => fail('EDGE_TLS_TIMEOUT', 'the handshake took too long'),
@@ -98,11 +106,12 @@ export function acceptTls(
     socket.off('data', onData);
     socket.off('end', onSocketEnd);
     socket.pause();
+    if (read.kind === 'hello') serverName = read.serverName;
     if (read.kind === 'invalid') refuseBytes(bytes, read.reason);
-    else if (!passOn(bytes, read)) startTls(bytes, read);
+    else if (!passOn(bytes)) startTls(bytes, read);
   }
 
-  function passOn(bytes: Buffer, { serverName }: ClientHello): boolean {
+  function passOn(bytes: Buffer): boolean {
     const takeOver = serverName === null ? null : (options.passThrough?.(serverName) ?? null);
     if (takeOver === null || !settle()) return false;
     socket.off('error', onSocketError);
@@ -126,18 +135,20 @@ export function acceptTls(
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: chosen.context,
+      ...verificationOf(chosen.demand),
       ALPNProtocols: options.alpnProtocols ?? HTTP_1_1,
     });
     tlsSocket = secured;
     if (chosen.staple) staple(secured, chosen.staple);
     // Node tells a TLSSocket without a tls.Server of faults by this event alone, also after the handshake (a forged record, say).
     secured.on('_tlsError', (error: Error) => secured.destroy(error));
+    if (chosen.demand?.mode === 'require') onMissingCertificate(secured, refuseWithoutCertificate);
     secured.once('error', onHandshakeError);
     secured.once('end', onHandshakeEnd);
-    secured.once('secure', () => onHandshakeDone(secured, hello));
+    secured.once('secure', () => onHandshakeDone(secured, hello, chosen.demand ?? null));
   }
 
-  function onHandshakeDone(secured: TLSSocket, hello: ClientHello): void {
+  function onHandshakeDone(secured: TLSSocket, hello: ClientHello, demand: ClientDemand | null): void {
     if (!settle()) return;
     secured.off('error', onHandshakeError);
     secured.off('end', onHandshakeEnd);
@@ -149,6 +160,7 @@ export function acceptTls(
       serverName: hello.serverName,
       alpnProtocol: typeof protocol === 'string' ? protocol : null,
       hello,
+      demand,
     });
   }
 
@@ -165,14 +177,25 @@ export function acceptTls(
   function refuse(code: TlsFailureCode, reason: string, lastWords: Buffer): void {
     if (!settle()) return;
     endLingering(socket, lastWords);
-    onFailure(code, reason);
+    onFailure(code, reason, serverName);
+  }
+
+  /** The alert is out. In TLS 1.3 the client may have sent its request by now, so that closing at once would lose it. */
+  function refuseWithoutCertificate(): void {
+    if (!settle()) return;
+    endLingering(socket);
+    onFailure(
+      'EDGE_TLS_NO_CLIENT_CERTIFICATE',
+      'the client has no certificate, which this name requires',
+      serverName,
+    );
   }
 
   function fail(code: TlsFailureCode, reason: string): void {
     const first = settle();
     // The TLS socket takes the one below with it, after its own clean-up.
     (tlsSocket ?? socket).destroy();
-    if (first) onFailure(code, reason);
+    if (first) onFailure(code, reason, serverName);
   }
 
   function settle(): boolean {
@@ -202,6 +225,7 @@ export function acceptTls(
   function onHandshakeError(error: Error & { code?: string }): void {
     // A reset arrives here too, and is nobody's fault of TLS.
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') onHandshakeEnd();
+    else if (isMissingCertificate(error)) refuseWithoutCertificate();
     else fail('EDGE_TLS_HANDSHAKE', error.code ?? 'unknown');
   }
 }

@@ -60,6 +60,8 @@ export interface EngineConnectionFacts {
   readonly port: number;
   /** Of the TLS handshake. */
   readonly serverName: string | null;
+  /** Of the client's certificate; null where none was asked for. */
+  readonly client: { readonly demandId: string; readonly fault: string; readonly lines: string } | null;
 }
 
 export interface EngineDestination {

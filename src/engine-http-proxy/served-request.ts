@@ -291,8 +291,9 @@ export function serveRequest<Code extends string>(
     refuse(destination.status, destination.code, destination.reason);
     return served;
   }
-  const { peerAddress, scheme, port } = facts;
-  const downstream = { peerAddress, scheme, port, trusted: means.trust(peerAddress) };
+  const { peerAddress, scheme, port, client } = facts;
+  const trusted = means.trust(peerAddress);
+  const downstream = { peerAddress, scheme, port, trusted, certificateLines: client?.lines ?? '' };
   const forwarding = createForwarding(downstream, means.trust)(head, epochDigits(context.startedAtUs));
   context.clientAddress = forwarding.clientAddress;
   const request = means.upstreamRequest(head, forwarding, context.host);

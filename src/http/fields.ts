@@ -41,6 +41,9 @@ export const REQUEST_FIELDS: ReadonlyMap<string, FieldRule> = new Map<string, Fi
   ['x-request-start', 'forwarding'],
   // The node frontend routes on it whatever the Host says: any client could reach any tenant (domain.md 4).
   ['x-openshift-host', 'never'],
+  // RFC 9440 2.4: gears that believe it must hear it from nobody else, and we say it in other fields.
+  ['client-cert', 'never'],
+  ['client-cert-chain', 'never'],
   // httpoxy: becomes the environment variable HTTP_PROXY of a CGI application.
   ['proxy', 'never'],
   ['user-agent', 'seen'],

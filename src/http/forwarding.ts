@@ -13,6 +13,8 @@ export interface Downstream {
   readonly port: number;
   /** Whether the peer is a trusted proxy. */
   readonly trusted: boolean;
+  /** Lines about the certificate of the peer, each with its CRLF, or ''. */
+  readonly certificateLines: string;
 }
 
 export interface Forwarding {
@@ -30,8 +32,10 @@ export function createForwarding(
   trust: Trust,
 ): (head: RequestHead, startedAt: string) => Forwarding {
   const { peerAddress, scheme, port } = downstream;
+  // A trusted proxy speaks for its clients: its own certificate is none of theirs.
+  const certificateLines = downstream.trusted ? '' : downstream.certificateLines;
   const fixed =
-    `X-Forwarded-For: ${peerAddress}\r\nX-Client-IP: ${peerAddress}\r\n` +
+    `${certificateLines}X-Forwarded-For: ${peerAddress}\r\nX-Client-IP: ${peerAddress}\r\n` +
     `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\nX-Forwarded-Host: `;
   const element = forwardedElement(peerAddress, scheme);
   const plain = (head: RequestHead, startedAt: string): Forwarding => ({
@@ -63,10 +67,17 @@ function believed(head: RequestHead, startedAt: string, downstream: Downstream, 
     `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n` +
     `X-Forwarded-Host: ${sent.get('x-forwarded-host') ?? head.host}\r\nX-Request-Start: ${start}\r\n` +
     `Forwarded: ${forwarded === undefined ? '' : `${forwarded}, `}${element}\r\n`;
-  const certificate = sent.get('x-forwarded-ssl-client-cert');
-  if (certificate !== undefined) lines += `X-Forwarded-SSL-Client-Cert: ${certificate}\r\n`;
+  for (const [name, lowerName] of CERTIFICATE_FIELDS) {
+    const certificate = sent.get(lowerName);
+    if (certificate !== undefined) lines += `${name}: ${certificate}\r\n`;
+  }
   return { lines, clientAddress };
 }
+
+const CERTIFICATE_FIELDS = [
+  ['X-Forwarded-Client-Cert', 'x-forwarded-client-cert'],
+  ['X-Forwarded-SSL-Client-Cert', 'x-forwarded-ssl-client-cert'],
+] as const;
 
 function portOf(downstream: Downstream, scheme: string): number {
   if (scheme === downstream.scheme) return downstream.port;

@@ -20,6 +20,7 @@ const MAX_BLOCKS = 64;
 export function readPemBlocks(
   text: string,
   what: 'certificate' | 'private key',
+  maxBlocks = MAX_BLOCKS,
 ): { readonly ok: true; readonly blocks: readonly PemBlock[] } | Refusal {
   const blocks: PemBlock[] = [];
   let label: string | null = null;
@@ -31,7 +32,7 @@ export function readPemBlocks(
     const begin = BEGIN.exec(line)?.[1];
     if (begin !== undefined) {
       if (label !== null) return refuse('PEM_MALFORMED', `the ${what} has a block without an END line`);
-      if (blocks.length >= MAX_BLOCKS) return refuse('PEM_TOO_LARGE', `the ${what} has too many PEM blocks`);
+      if (blocks.length >= maxBlocks) return refuse('PEM_TOO_LARGE', `the ${what} has too many PEM blocks`);
       label = begin;
       headers = [];
       body = [];

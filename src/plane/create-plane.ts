@@ -6,16 +6,19 @@ import type net from 'node:net';
 import { createEjections } from '../balancer/ejection.ts';
 import { pickLeastLoaded } from '../balancer/pick.ts';
 import { createCertificateBook, type ListedCertificate } from '../certificates/certificate-book.ts';
+import { createClientDemands, type LoadedClientRule } from '../certificates/client-demands.ts';
 import type { Unseal } from '../certificates/contexts.ts';
 import type { PlatformCertificate } from '../certificates/load-platform.ts';
 import type { Staple } from '../certificates/staples.ts';
 import type { TicketSecret } from '../certificates/ticket-keys.ts';
 import type { Config } from '../config/schema.ts';
+import { createClientJudge } from '../edge/client-certificate.ts';
 import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
 import { misdirectionBy } from '../edge/misdirection.ts';
 import { createPassThrough } from '../edge/pass-through.ts';
+import { createPassThroughRules } from '../edge/pass-through-target.ts';
 import type { LiveConnection, Serving } from '../edge/serving.ts';
 import { acceptTls, alpnList } from '../edge/tls-accept.ts';
 import { createRouter } from '../router/router.ts';
@@ -31,6 +34,8 @@ import { createTlsReport } from '../upstream/tls-report.ts';
 export interface PlaneOptions {
   readonly config: Config;
   readonly platformCertificates: readonly PlatformCertificate[];
+  /** Default: no host asks for client certificates. */
+  readonly clientRules?: readonly LoadedClientRule[];
   /** Keys of session tickets, newest first; default: a random one. */
   readonly ticketSecrets?: readonly TicketSecret[];
   /** Called when a handshake gets a certificate that none had lately. Plain data. */
@@ -71,6 +76,8 @@ export interface Plane {
   setStaple(id: string, staple: Staple | null): void;
   /** Whether handshakes get this certificate. */
   usesCertificate(id: string): boolean;
+  /** What clients' certificates are verified against from now on. Connections made under what no longer holds end after their request. */
+  setClientRules(rules: readonly LoadedClientRule[]): void;
   /** Stops accepting, lets open requests finish up to `timeoutMs`, then ends what is left. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -83,6 +90,8 @@ export function createPlane(options: PlaneOptions): Plane {
   const tlsReport = createTlsReport(config, log, metrics);
   const ejections = createEjections();
   const connections = new Set<LiveConnection>();
+  const undecrypted = createPassThroughRules(config.passThrough);
+  const demands = createClientDemands(options.clientRules ?? []);
   const certificates = createCertificateBook({
     config: config.tls,
     platform: options.platformCertificates,
@@ -90,6 +99,7 @@ export function createPlane(options: PlaneOptions): Plane {
     log,
     metrics,
     isServed: (host) => router.route(host) !== null,
+    demandOf: demands.of,
     ...(options.ticketSecrets === undefined ? {} : { ticketSecrets: options.ticketSecrets }),
     ...(options.onCertificateUse === undefined ? {} : { onUse: options.onCertificateUse }),
   });
@@ -110,9 +120,11 @@ export function createPlane(options: PlaneOptions): Plane {
     isMisdirected: misdirectionBy({
       policy: config.tls.misdirected,
       sameCertificate: certificates.sameCertificate,
-      // No host asks for client certificates yet.
-      clientDemandOf: () => '',
+      // A name that is never decrypted: no connection that was may stand for it.
+      clientDemandOf: (host) =>
+        host !== null && undecrypted(host) !== null ? 'undecrypted' : (demands.of(host)?.id ?? ''),
     }),
+    requiresClientCertificate: (host) => demands.of(host)?.mode === 'require',
     record: options.record,
     get generation() {
       return router.generation;
@@ -143,7 +155,14 @@ export function createPlane(options: PlaneOptions): Plane {
     'proxy_header_failures_total',
     'Connections without the PROXY header that they must send',
   );
-  const passThrough = createPassThrough({ config, serving, metrics, record: options.recordConnection });
+  const passThrough = createPassThrough({
+    config,
+    serving,
+    metrics,
+    asksForCertificate: (host) => demands.of(host) !== null,
+    record: options.recordConnection,
+  });
+  const clientJudge = createClientJudge({ log, metrics });
   const tlsOptions = {
     contextFor: certificates.contextFor,
     handshakeTimeoutMs: config.tls.handshakeTimeoutMs,
@@ -153,12 +172,17 @@ export function createPlane(options: PlaneOptions): Plane {
     acceptTls(
       socket,
       { ...tlsOptions, passThrough: (serverName) => passThrough(serverName, facts) },
-      (secured, { alpnProtocol, serverName }) => {
-        const known = { ...facts, serverName };
+      (secured, { alpnProtocol, serverName, demand }) => {
+        const client =
+          demand === null ? null : clientJudge.judge(secured, demand, facts.peerAddress, serverName);
+        const known = { ...facts, serverName, client };
         if (alpnProtocol === 'h2') handler.handleHttp2(secured, known);
         else handler.handle(secured, known);
       },
-      (code) => handshakeFailures.inc({ code }),
+      (code, _reason, serverName) => {
+        handshakeFailures.inc({ code });
+        if (code === 'EDGE_TLS_NO_CLIENT_CERTIFICATE') clientJudge.noteMissing(facts.peerAddress, serverName);
+      },
     );
   };
 
@@ -211,6 +235,14 @@ export function createPlane(options: PlaneOptions): Plane {
     }),
     certificates: certificates.list,
     setPlatformCertificates: certificates.setPlatform,
+    setClientRules(rules) {
+      const gone = demands.replace(rules);
+      certificates.forgetDemands(gone);
+      for (const connection of connections) {
+        const demandId = connection.facts?.client?.demandId;
+        if (demandId !== undefined && gone.has(demandId)) connection.drain();
+      }
+    },
     setTicketSecrets: certificates.setTicketSecrets,
     setStaple: certificates.setStaple,
     usesCertificate: certificates.isInUse,

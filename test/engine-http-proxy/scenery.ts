@@ -92,7 +92,12 @@ export async function startScene(
     describeRequest,
     routeRequest: (facts, context, head) =>
       routeRequest(
-        { route, generation: 7, isMisdirected: () => false } as unknown as Parameters<typeof routeRequest>[0],
+        {
+          route,
+          generation: 7,
+          isMisdirected: () => false,
+          requiresClientCertificate: () => false,
+        } as unknown as Parameters<typeof routeRequest>[0],
         facts,
         context,
         head,
@@ -120,6 +125,7 @@ export async function startScene(
       peerPort: socket.remotePort ?? 0,
       port: options.tls ? 443 : 80,
       serverName: null,
+      client: null,
     };
     const carrier = options.tls ? new TLSSocket(socket, { isServer: true, ...options.tls }) : socket;
     carrier.on('error', () => {});

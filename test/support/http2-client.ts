@@ -40,9 +40,15 @@ export interface Http2Client {
 /** Connects to 127.0.0.1 with this server name; resolves when the server's settings are here. */
 export async function connectHttp2(
   port: number,
-  options: { readonly servername?: string; readonly settings?: Settings } = {},
+  options: {
+    readonly servername?: string;
+    readonly settings?: Settings;
+    /** The client's own, PEM. */
+    readonly cert?: string;
+    readonly key?: string;
+  } = {},
 ): Promise<Http2Client> {
-  const servername = options.servername ?? HOST;
+  const { servername = HOST, cert, key } = options;
   const session = connect(`https://${servername === '' ? 'localhost' : servername}`, {
     createConnection: () =>
       tlsConnect({
@@ -51,6 +57,8 @@ export async function connectHttp2(
         servername,
         rejectUnauthorized: false,
         ALPNProtocols: ['h2'],
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
       }),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
   });
