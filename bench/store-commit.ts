@@ -51,6 +51,7 @@ function batchOf(first: number, count: number): StoreBatch {
     quarantine: [],
     forgetQuarantineOf: [],
     dropQuarantine: [],
+    journal: [],
     nextClaim: 1,
     generation: first,
   };

@@ -13,6 +13,7 @@ import { checkFiles } from './config/check-files.ts';
 import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
 import { type Control, createControl } from './control/create-control.ts';
+import { createProvenance } from './control/provenance.ts';
 import { type OwnListener, ownListenerKeys, tablePolicyOf } from './control/table-policy.ts';
 import { createPlane, type Plane } from './plane/create-plane.ts';
 import { startKeepAwake } from './probes/keep-awake.ts';
@@ -80,6 +81,7 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     const masterKey = keySourceOf(config.masterKey, config.stateDir);
     const store = await openStore({
       dir: config.stateDir,
+      journal: config.journal,
       maxQuarantined: config.events.maxQuarantined,
       maxQuarantineBytes: config.events.maxQuarantineBytes,
       maxQuarantineAgeMs: config.events.maxQuarantineAgeMs,
@@ -146,6 +148,7 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
       config: config.admin,
       stateDir: config.stateDir,
       control: controlView(control, policy),
+      history: createProvenance(store, control.state, policy),
       plane,
       probes: keepAwake,
       bus: () => busStatus(),

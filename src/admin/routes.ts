@@ -3,11 +3,13 @@ import type { ServerResponse } from 'node:http';
 import type { Metrics } from '../telemetry/types.ts';
 import { answerJson, answerList, answerText, begin } from './answer.ts';
 import type { EventStream } from './event-stream.ts';
+import { createHistoryRoutes } from './history-routes.ts';
 import { shownBody } from './redact.ts';
-import type { ControlView, PlaneView, ProbesView, QuarantineView } from './views.ts';
+import type { ControlView, HistoryView, PlaneView, ProbesView, QuarantineView } from './views.ts';
 
 export interface Sources {
   readonly control: ControlView;
+  readonly history: HistoryView;
   readonly plane: PlaneView;
   readonly probes: ProbesView;
   /** Status of the subscriber to the message bus; null where none is configured. */
@@ -32,6 +34,7 @@ const INDEX = `<!doctype html>
 <li><a href="/table">/table</a> the live routing table (<code>?host=www.example.com</code> one name, <code>?limit=100&amp;after=0</code> a page)</li>
 <li><code>/apps/{namespace}/{app}</code> one application</li>
 <li><a href="/quarantine">/quarantine</a> messages that were not applied, and why (<code>/quarantine/{id}</code> one)</li>
+<li><code>/why?host=www.example.com</code> which events made a route; <a href="/changes">/changes</a> what changed (<code>?from=&amp;to=</code>); <code>/table?at=TIME</code></li>
 <li><a href="/findings">/findings</a> conflicts and who won them, oddities of the latest events</li>
 <li><a href="/events">/events</a> each event as it comes (server-sent events; <code>headgear listen</code>)</li>
 <li><a href="/keep-awake">/keep-awake</a> answers of the keep-awake probes</li>
@@ -44,11 +47,13 @@ const INDEX = `<!doctype html>
 /** The handler of a path, or null. Paths are compared byte for byte: no decoding, no dots, no second spelling. */
 export function createRoutes(sources: Sources, events: EventStream): (path: string) => Handler | null {
   const { control } = sources;
+  const history = createHistoryRoutes(sources.history);
   let tables = 0;
 
   const table: Handler = async (response, query) => {
     const host = query.get('host');
     if (host !== null) return found(response, control.host(normalHost(host)), 'nobody claims this host');
+    if (query.has('at')) return history.tableAt(response, query);
     if (query.has('limit') || query.has('after')) {
       const limit = wholeNumber(query.get('limit') ?? '1000', 1, MAX_PAGE);
       const after = wholeNumber(query.get('after') ?? '0', 0, Number.MAX_SAFE_INTEGER);
@@ -89,6 +94,12 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
       const { quarantined } = control.status();
       answerJson(response, 200, { total: quarantined, entries: control.quarantined(limit).map(shownEntry) });
     },
+    '/why': (response, query) => {
+      const host = query.get('host');
+      if (host !== null) query.set('host', normalHost(host));
+      return history.why(response, query);
+    },
+    '/changes': history.changes,
     '/findings': (response) => answerList(response, {}, 'findings', control.findings()),
     '/events': (response) => events.join(response),
     '/keep-awake': (response) => answerList(response, {}, 'targets', sources.probes.results()),

@@ -39,6 +39,21 @@ export interface SettledView extends CommandResult {
   readonly id: number;
 }
 
+/** What was, and why something is. */
+export interface HistoryView {
+  why(host: string): Promise<object>;
+  /** Epoch milliseconds, both included; oldest first. */
+  changes(
+    from: number,
+    to: number,
+    limit: number,
+  ): Promise<{ readonly entries: readonly object[]; readonly cut: boolean }>;
+  /** null: the journal does not reach back that far. */
+  tableAt(
+    at: number,
+  ): Promise<{ readonly at: number; readonly total: number; readonly apps: Iterable<object> } | null>;
+}
+
 export interface TableView {
   readonly generation: number;
   readonly total: number;

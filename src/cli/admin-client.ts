@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Environment } from '../config/environment.ts';
-import { UsageError } from './command.ts';
+import { type Io, UsageError } from './command.ts';
+import { plain } from './event-line.ts';
 
 export interface AdminAnswer {
   readonly status: number;
@@ -36,6 +37,18 @@ export function adminUrl(text: string): URL {
 /** The token that changes need: HEADGEAR_ADMIN_TOKEN, or the file. Throws the system's error when that cannot be read. */
 export function adminToken(env: Environment, file: string): string {
   return (env.HEADGEAR_ADMIN_TOKEN ?? readFileSync(file, 'latin1')).trim();
+}
+
+/** What admin answers to a question that changes nothing, or null after its refusal was shown. */
+export async function askText(command: string, admin: URL, path: string, io: Io): Promise<string | null> {
+  const { status, text } = await askAdmin(admin, { method: 'GET', path });
+  if (status === 200) return text;
+  sayRefusal(command, { status, text }, io);
+  return null;
+}
+
+export function sayRefusal(command: string, { status, text }: AdminAnswer, io: Io): void {
+  io.err(`headgear ${command}: ${status}: ${plain(text.trim().slice(0, 500))}`);
 }
 
 /** Rejects with the system's error (`ECONNREFUSED`, ...), or when the answer makes no sense. */

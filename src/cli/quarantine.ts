@@ -1,5 +1,5 @@
 /** `headgear quarantine`: messages that were acked but not applied; look at them, replay them, drop them. */
-import { adminOptions, adminToken, adminUrl, askAdmin } from './admin-client.ts';
+import { adminOptions, adminToken, adminUrl, askAdmin, askText, sayRefusal } from './admin-client.ts';
 import { type Command, EXIT, type Io, readArguments, UsageError } from './command.ts';
 import { asciiJson, plain } from './event-line.ts';
 
@@ -69,7 +69,7 @@ interface Listed {
 }
 
 async function list(admin: URL, limit: number, json: boolean, io: Io): Promise<number> {
-  const text = await asked(admin, `/quarantine?limit=${limit}`, io);
+  const text = await askText('quarantine', admin, `/quarantine?limit=${limit}`, io);
   if (text === null) return EXIT.failed;
   if (json) {
     io.out(asciiJson(text.trimEnd()));
@@ -87,7 +87,7 @@ async function list(admin: URL, limit: number, json: boolean, io: Io): Promise<n
 }
 
 async function show(admin: URL, id: number, io: Io): Promise<number> {
-  const text = await asked(admin, `/quarantine/${id}`, io);
+  const text = await askText('quarantine', admin, `/quarantine/${id}`, io);
   if (text === null) return EXIT.failed;
   io.out(asciiJson(text.trimEnd()));
   return EXIT.ok;
@@ -119,7 +119,10 @@ async function settle(
     body,
     token,
   });
-  if (status !== 200) return failed(status, text, io);
+  if (status !== 200) {
+    sayRefusal('quarantine', { status, text }, io);
+    return EXIT.failed;
+  }
   const { results } = JSON.parse(text) as Settled;
   if (json) io.out(asciiJson(text.trimEnd()));
   else {
@@ -128,19 +131,6 @@ async function settle(
     if (results.length === 0) io.out('nothing is in quarantine');
   }
   return results.some(({ outcome }) => outcome === 'refused') ? EXIT.failed : EXIT.ok;
-}
-
-/** The answer's text, or null after the refusal was shown. */
-async function asked(admin: URL, path: string, io: Io): Promise<string | null> {
-  const { status, text } = await askAdmin(admin, { method: 'GET', path });
-  if (status === 200) return text;
-  failed(status, text, io);
-  return null;
-}
-
-function failed(status: number, text: string, io: Io): number {
-  io.err(`headgear quarantine: ${status}: ${plain(text.trim().slice(0, 500))}`);
-  return EXIT.failed;
 }
 
 function wanted(what: string, text: string): number {

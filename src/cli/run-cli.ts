@@ -1,5 +1,6 @@
 /** From arguments to a command. */
 import { nearest } from '../config/nearest.ts';
+import { changes } from './changes.ts';
 import { check } from './check.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { explain } from './explain.ts';
@@ -8,9 +9,22 @@ import { publish } from './publish.ts';
 import { quarantine } from './quarantine.ts';
 import { rotateKey } from './rotate-key.ts';
 import { run } from './run.ts';
+import { table } from './table.ts';
 import { version } from './version.ts';
+import { why } from './why.ts';
 
-const commands: readonly Command[] = [run, check, publish, listen, quarantine, rotateKey, version];
+const commands: readonly Command[] = [
+  run,
+  check,
+  publish,
+  listen,
+  table,
+  why,
+  changes,
+  quarantine,
+  rotateKey,
+  version,
+];
 
 const help = `Headgear, the edge load balancer for OpenShift v2.
 

@@ -6,6 +6,7 @@ import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
 import { clientCertificatesSection } from './schema-client-certificates.ts';
+import { journalSchema } from './schema-journal.ts';
 import { masterKeySection } from './schema-master-key.ts';
 import { passThrough } from './schema-pass-through.ts';
 import { storeSection } from './schema-store.ts';
@@ -110,6 +111,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   table: tableSchema,
+  journal: journalSchema,
   stateDir: z.string().min(1).default('./var'),
   store: storeSection,
   tls: tlsSection.prefault({}),

@@ -1,17 +1,28 @@
 /** What the deliveries of one batch come to, as one transaction and one change of the table. */
 import type { AppKey } from '../spi/events.ts';
-import type { QuarantineEntry, SealedCertificate, Store, StoreBatch } from '../store/types.ts';
+import type { Delivery } from '../stomp/delivery.ts';
+import type {
+  NewJournalEntry,
+  QuarantineEntry,
+  SealedCertificate,
+  Store,
+  StoreBatch,
+} from '../store/types.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import { isEmpty, project } from '../table/project.ts';
+import { type RecordChange, recordChanges } from '../table/record-changes.ts';
 import type { TableChanges } from '../table/routing-table.ts';
 import type { Application, RoutingState } from '../table/state.ts';
 import type { Log } from '../telemetry/types.ts';
 import type { Handled } from './handle-delivery.ts';
 
+/** Where the work came from, and when. */
+export type WorkFacts = Pick<Delivery, 'source' | 'messageId' | 'receivedAt' | 'sentAt'>;
+
 export interface Batch {
   /** State after everything added so far. */
   state(): RoutingState;
-  add(handled: Handled): void;
+  add(handled: Handled, from: WorkFacts): void;
   seal(generation: number): SealedBatch;
 }
 
@@ -41,13 +52,16 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
   const arrived = new Map<string, SealedCertificate>();
   const forget = new Set<AppKey>();
   const released: number[] = [];
+  const journal: Omit<NewJournalEntry, 'generation'>[] = [];
   let quarantine: Omit<QuarantineEntry, 'id'>[] = [];
 
   return {
     state: () => state,
 
-    add(handled) {
+    add(handled, from) {
+      const changes = recordChanges(state, handled.state, handled.touched);
       state = handled.state;
+      if (changes.length > 0 || handled.buried.length > 0) journal.push(journalEntry(handled, from, changes));
       for (const key of handled.touched) touched.add(key);
       for (const key of handled.buried) buried.add(key);
       if (handled.certificate !== null) {
@@ -84,6 +98,7 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
         quarantine,
         forgetQuarantineOf: [...forget],
         dropQuarantine: released,
+        journal: journal.map((entry) => ({ ...entry, generation: next })),
         nextClaim: state.nextClaim,
         generation: next,
       };
@@ -97,6 +112,15 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
       };
     },
   };
+}
+
+function journalEntry(
+  { told }: Handled,
+  { source, messageId, receivedAt, sentAt }: WorkFacts,
+  changes: readonly RecordChange[],
+): Omit<NewJournalEntry, 'generation'> {
+  const { action, app, subject, notes, decisions } = told;
+  return { source, messageId, sentAt, receivedAt, action, app, subject, notes, decisions, changes };
 }
 
 /**

@@ -149,7 +149,7 @@ export function createControl(options: ControlOptions): Control {
     const handled: Handled[] = [];
     for (const work of works) {
       const one = await work.handle(batch.state());
-      batch.add(one);
+      batch.add(one, work);
       handled.push(one);
       const breath = breathe();
       if (breath !== null) await breath;

@@ -4,6 +4,7 @@ import type { Delivery } from '../stomp/delivery.ts';
 import type { Stamp, TableEvent } from '../table/events.ts';
 import type { RoutingState } from '../table/state.ts';
 import { transition } from '../table/transition.ts';
+import type { WorkFacts } from './batch.ts';
 import {
   decisionsOf,
   type Handled,
@@ -15,7 +16,7 @@ import {
 } from './handle-delivery.ts';
 import type { Outcome } from './types.ts';
 
-export interface Work extends Pick<Delivery, 'source' | 'messageId' | 'receivedAt' | 'sentAt'> {
+export interface Work extends WorkFacts {
   handle(state: RoutingState): Handled | Promise<Handled>;
   /** What it came to is durable. */
   durable(handled: Handled): void;

@@ -15,6 +15,7 @@ import type { AppKey } from '../spi/events.ts';
 import type { Log } from '../telemetry/types.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { bringToFormat } from './format.ts';
+import { type JournalBounds, journalPage, originsOf, readPlace, writeJournal } from './journal.ts';
 import { type KeySource, keySourceOf } from './master-key.ts';
 import { openKeys } from './open-keys.ts';
 import { planQuarantine, type QuarantineIndex, type QuarantinePlan } from './quarantine.ts';
@@ -36,6 +37,7 @@ const DEFAULT_MAX_QUARANTINE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_MAX_QUARANTINE_AGE_MS = 30 * 86_400_000;
 const DEFAULT_SNAPSHOT_INTERVAL_MS = 600_000;
 const EXPIRY_INTERVAL_MS = 3_600_000;
+const DEFAULT_JOURNAL: JournalBounds = { maxAgeMs: 30 * 86_400_000, maxBytes: 64 * 1024 * 1024 };
 const CAUSE_WAIT_MS = 1_000;
 /** Above every alias: a certificate's key is [app, alias], and aliases are ASCII. */
 const AFTER_EVERY_ALIAS = '\uffff';
@@ -52,6 +54,7 @@ export interface StoreOptions {
   readonly snapshotIntervalMs?: number;
   /** Default: a key file of our own in the state directory. */
   readonly masterKey?: KeySource;
+  readonly journal?: JournalBounds;
   readonly log: Log;
   /** Epoch milliseconds; default: the system's clock. */
   readonly now?: () => number;
@@ -129,6 +132,11 @@ function createStore(
     })),
     nextId: meta.get('nextQuarantineId') ?? 1,
   };
+  const journalBounds = {
+    maxAgeMs: options.journal?.maxAgeMs ?? DEFAULT_JOURNAL.maxAgeMs,
+    maxBytes: options.journal?.maxBytes ?? DEFAULT_JOURNAL.maxBytes,
+  };
+  let place = readPlace(tables);
   let last: Promise<unknown> = Promise.resolve();
   let closed: Promise<void> | null = null;
 
@@ -144,12 +152,18 @@ function createStore(
       },
       bounds,
     );
+    let moved = place;
     try {
-      await root.childTransaction(() => writeBatch(tables, ring, batch, plan));
+      await root.childTransaction(() => {
+        writeBatch(tables, ring, batch, plan);
+        if (batch.journal.length > 0)
+          moved = writeJournal(tables, place, batch.journal, journalBounds, now());
+      });
     } catch (error) {
       throw new StoreError('STORE_COMMIT_FAILED', `not committed: ${await causeOf(error)}`, { cause: error });
     }
     index = { held: plan.held, nextId: plan.nextId };
+    place = moved;
     snapshots.changed(deletesSecrets(batch, plan));
   }
 
@@ -164,6 +178,7 @@ function createStore(
       quarantine: [],
       forgetQuarantineOf: [],
       dropQuarantine: [],
+      journal: [],
     };
     // What a batch before it changes is read in its turn.
     void queue(() =>
@@ -204,6 +219,8 @@ function createStore(
       const entry = quarantine.get(id);
       return entry === undefined ? null : unsealEntry(ring, entry);
     },
+    journalPage: (before, limit) => journalPage(tables, before, limit),
+    originsOf: (app) => originsOf(tables, app),
     quarantineIds: () => index.held.map(({ id }) => id),
     quarantineSize: () => index.held.length,
     keys: ring,

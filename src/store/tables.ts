@@ -10,7 +10,7 @@ import {
   readEntry,
   type StoredEntry,
 } from './sealed-records.ts';
-import type { SealedCertificate } from './types.ts';
+import type { JournalEntry, Origin, SealedCertificate } from './types.ts';
 
 export type KeyRange = Pick<RangeOptions, 'start' | 'end' | 'reverse' | 'limit' | 'exclusiveStart'>;
 
@@ -36,6 +36,9 @@ export interface Tables {
   readonly quarantine: Table<StoredEntry, number>;
   /** Ids of master keys that records may be under, with the epoch milliseconds of their first use. */
   readonly keys: Table<number, string>;
+  readonly journal: Table<JournalEntry, number>;
+  /** By (application, subject). */
+  readonly origins: Table<Origin, [AppKey, string]>;
 }
 
 /**
@@ -44,7 +47,13 @@ export interface Tables {
  * because with it every failed commit leaves a rejected promise of its own that nobody can catch, which ends Node;
  * without it there is none.
  */
-export const LMDB_OPTIONS = { noSubdir: true, overlappingSync: false, eventTurnBatching: false } as const;
+export const LMDB_OPTIONS = {
+  noSubdir: true,
+  overlappingSync: false,
+  eventTurnBatching: false,
+  // lmdb's own default is 12.
+  maxDbs: 32,
+} as const;
 
 /** @param path of the file, which is there already: lmdb would make it as the umask lets it. */
 export function openTables(path: string): Tables {
@@ -60,6 +69,8 @@ export function openTables(path: string): Tables {
     }),
     quarantine: tableOf(root, 'sealed-quarantine', { toBytes: entryBytes, fromBytes: readEntry }),
     keys: tableOf(root, 'keys', json<number>()),
+    journal: tableOf(root, 'journal', json<JournalEntry>()),
+    origins: tableOf(root, 'origins', json<Origin>()),
   };
 }
 

@@ -3,6 +3,8 @@
 import type { KeyRing, MasterKey } from '../seal/key-ring.ts';
 import type { Pem } from '../seal/sealed-pem.ts';
 import type { AppKey } from '../spi/events.ts';
+import type { Decision } from '../table/events.ts';
+import type { RecordChange } from '../table/record-changes.ts';
 import type { Application, Tombstone } from '../table/state.ts';
 
 /** Chain and private key under the master key, bound to application, alias and id. */
@@ -31,6 +33,35 @@ export interface QuarantineEntry {
   readonly bodyBytes: number;
 }
 
+/** Which event it was, when, and from where. */
+export interface Origin {
+  /** Rising number, given by the store at commit. */
+  readonly number: number;
+  /** Epoch milliseconds at which it took effect; never falls from one to the next. */
+  readonly at: number;
+  /** `bus:host:port`, `intake:address`, `manual`, `clock`, `quarantine:7` ... */
+  readonly source: string;
+  readonly messageId: string | null;
+  /** Epoch milliseconds at which the message bus took it, where it said so. */
+  readonly sentAt: number | null;
+  /** Epoch milliseconds at which it arrived here. */
+  readonly receivedAt: number;
+  readonly action: string | null;
+  readonly app: AppKey | null;
+  readonly subject: string;
+  /** Generation of the table that it led to. */
+  readonly generation: number;
+}
+
+/** An event that changed something. Never holds keys or pass phrases: records know certificates by fingerprint. */
+export interface JournalEntry extends Origin {
+  readonly notes: readonly string[];
+  readonly decisions: readonly Decision[];
+  readonly changes: readonly RecordChange[];
+}
+
+export type NewJournalEntry = Omit<JournalEntry, 'number' | 'at'>;
+
 /** One transaction. */
 export interface StoreBatch {
   /** `null` deletes. */
@@ -48,6 +79,8 @@ export interface StoreBatch {
   readonly forgetQuarantineOf: readonly AppKey[];
   /** Entries that go: replayed, or dropped by an operator. */
   readonly dropQuarantine: readonly number[];
+  /** In order. */
+  readonly journal: readonly NewJournalEntry[];
   readonly nextClaim: number;
   readonly generation: number;
 }
@@ -85,6 +118,10 @@ export interface Store {
   certificate(app: AppKey, alias: string): SealedCertificate | null;
   /** Resolves when the batch is synced to disk as one transaction; rejects (never crashes) when it could not be: nothing of it holds then. */
   commit(batch: StoreBatch): Promise<void>;
+  /** Up to `limit` journal entries below number `before` (null: the latest), newest first. */
+  journalPage(before: number | null, limit: number): readonly JournalEntry[];
+  /** Which event made each thing that the application has, by subject (journal.ts). */
+  originsOf(app: AppKey): ReadonlyMap<string, Origin>;
   /** Newest first. */
   quarantined(limit: number): readonly QuarantineEntry[];
   /** One entry, or null where there is none of this number (any more). */

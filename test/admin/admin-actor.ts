@@ -78,6 +78,11 @@ export async function startTestAdmin(
         return Promise.resolve({ status: 200, outcome: 'applied', code: '', reason: '', notes: [] });
       },
     },
+    history: {
+      why: (host) => Promise.resolve({ host, now: null, because: [], lastMention: null }),
+      changes: (from, to) => Promise.resolve({ entries: [{ number: 1, from, to }], cut: false }),
+      tableAt: (at) => Promise.resolve(at < 1_000 ? null : { at, total: 0, apps: [] }),
+    },
     plane: { status: () => Promise.resolve({ connections: 3 }) },
     probes: { results: () => [{ host: 'store-shop.apps.example.com', answer: 'awake' }] },
     bus: () => ({ connected: false }),

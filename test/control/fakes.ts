@@ -4,6 +4,7 @@ import { createKeyRing, masterKeyOf } from '../../src/seal/key-ring.ts';
 import { sealPem } from '../../src/seal/sealed-pem.ts';
 import type { Delivery } from '../../src/stomp/delivery.ts';
 import type {
+  JournalEntry,
   QuarantineEntry,
   Recovered,
   SealedCertificate,
@@ -66,6 +67,7 @@ export interface MemoryStore extends Store {
   readonly tombstones: Map<string, Tombstone>;
   readonly certificates: Map<string, SealedCertificate>;
   entries: QuarantineEntry[];
+  readonly journal: JournalEntry[];
 }
 
 export function memoryStore(): MemoryStore {
@@ -80,6 +82,7 @@ export function memoryStore(): MemoryStore {
     tombstones: new Map(),
     certificates: new Map(),
     entries: [],
+    journal: [],
     // Through JSON: what comes back is equal, never the same object.
     recover: (): Recovered =>
       structuredClone({ ...meta, apps: [...store.apps.values()], tombstones: [...store.tombstones] }),
@@ -114,9 +117,19 @@ export function memoryStore(): MemoryStore {
         store.entries.push({ ...entry, id: meta.nextId });
         meta.nextId += 1;
       }
+      for (const entry of batch.journal) {
+        store.journal.push({ ...entry, number: store.journal.length + 1, at: entry.receivedAt });
+      }
       meta.nextClaim = batch.nextClaim;
       meta.generation = batch.generation;
     },
+    journalPage: (before, limit) =>
+      store.journal
+        .filter(({ number }) => before === null || number < before)
+        .toReversed()
+        .slice(0, limit),
+    // Only the real store keeps them.
+    originsOf: () => new Map(),
     quarantined: (limit) => store.entries.toReversed().slice(0, limit),
     health: () => ({ restored: null, snapshotAt: null, snapshotTrouble: null }),
     snapshot: async () => undefined,

@@ -44,6 +44,7 @@ export function batch(part: Partial<StoreBatch> = {}): StoreBatch {
     quarantine: [],
     forgetQuarantineOf: [],
     dropQuarantine: [],
+    journal: [],
     nextClaim: 1,
     generation: 1,
     ...part,

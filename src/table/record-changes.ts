@@ -1,0 +1,127 @@
+/**
+ * What an event changed in the records, item by item, so that a journal costs what changed and not what the records hold; and how to
+ * take it back. Certificates appear by fingerprint alone, as the records hold them: no key and no pass phrase can get here.
+ */
+import type { AppKey } from '../spi/events.ts';
+import { endpointKey } from './address-policy.ts';
+import type { AliasRecord, Application, EndpointKey, EndpointRecord, RoutingState } from './state.ts';
+
+/** An application's record without what has items of its own. */
+export type ApplicationHead = Omit<Application, 'key' | 'endpoints' | 'aliases'>;
+
+/** `before` null: it appeared; `after` null: it went. */
+export type RecordChange =
+  | {
+      readonly kind: 'application';
+      readonly app: AppKey;
+      readonly before: ApplicationHead | null;
+      readonly after: ApplicationHead | null;
+    }
+  | {
+      readonly kind: 'endpoint';
+      readonly app: AppKey;
+      readonly endpoint: EndpointKey;
+      readonly before: EndpointRecord | null;
+      readonly after: EndpointRecord | null;
+    }
+  | {
+      readonly kind: 'alias';
+      readonly app: AppKey;
+      readonly alias: string;
+      readonly before: AliasRecord | null;
+      readonly after: AliasRecord | null;
+    };
+
+/** Everything that differs between two states in the records of `touched`. */
+export function recordChanges(
+  before: RoutingState,
+  after: RoutingState,
+  touched: readonly AppKey[],
+): readonly RecordChange[] {
+  const changes: RecordChange[] = [];
+  for (const app of touched) {
+    const was = before.apps.get(app);
+    const is = after.apps.get(app);
+    if (was === is) continue;
+    if (!sameHead(was, is))
+      changes.push({ kind: 'application', app, before: headOf(was), after: headOf(is) });
+    for (const [endpoint, old, now] of differences(was?.endpoints, is?.endpoints, keyOf))
+      changes.push({ kind: 'endpoint', app, endpoint, before: old, after: now });
+    for (const [alias, old, now] of differences(was?.aliases, is?.aliases, aliasOf))
+      changes.push({ kind: 'alias', app, alias, before: old, after: now });
+  }
+  return changes;
+}
+
+/** The record as it was before a change of it; what comes back goes to the end of its list. */
+export function undoChange(app: Application | null, change: RecordChange): Application | null {
+  if (change.kind === 'application') {
+    if (change.before === null) return null;
+    const { endpoints = [], aliases = [] } = app ?? {};
+    return { ...change.before, key: change.app, endpoints, aliases };
+  }
+  const record = app ?? bareApplication(change.app);
+  return change.kind === 'endpoint'
+    ? {
+        ...record,
+        endpoints: replaced(record.endpoints, change.before, (one) => keyOf(one) === change.endpoint),
+      }
+    : { ...record, aliases: replaced(record.aliases, change.before, (one) => one.alias === change.alias) };
+}
+
+/** Items that differ between two lists, by what comes before and after them being the very same objects. */
+function differences<T>(
+  before: readonly T[] = [],
+  after: readonly T[] = [],
+  keyOfItem: (item: T) => string,
+): readonly (readonly [string, T | null, T | null])[] {
+  if (before === after) return [];
+  let start = 0;
+  while (start < before.length && before[start] === after[start]) start += 1;
+  let [endBefore, endAfter] = [before.length, after.length];
+  while (endBefore > start && endAfter > start && before[endBefore - 1] === after[endAfter - 1]) {
+    endBefore -= 1;
+    endAfter -= 1;
+  }
+  const old = new Map(before.slice(start, endBefore).map((item) => [keyOfItem(item), item]));
+  const found: (readonly [string, T | null, T | null])[] = [];
+  for (const item of after.slice(start, endAfter)) {
+    const key = keyOfItem(item);
+    const was = old.get(key) ?? null;
+    old.delete(key);
+    if (was !== item) found.push([key, was, item]);
+  }
+  for (const [key, was] of old) found.push([key, was, null]);
+  return found;
+}
+
+function replaced<T>(items: readonly T[], item: T | null, isIt: (item: T) => boolean): readonly T[] {
+  const at = items.findIndex(isIt);
+  if (at === -1) return item === null ? items : [...items, item];
+  return item === null ? items.toSpliced(at, 1) : items.with(at, item);
+}
+
+function headOf(app: Application | undefined): ApplicationHead | null {
+  if (app === undefined) return null;
+  const { key: _, endpoints: __, aliases: ___, ...head } = app;
+  return head;
+}
+
+function sameHead(a: Application | undefined, b: Application | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.scalable === b.scalable && a.ha === b.ha && a.headGearId === b.headGearId;
+}
+
+/** Stands in where a journal begins in the middle of an application's life. */
+function bareApplication(key: AppKey): Application {
+  const [namespace = '', appName = ''] = key.split('/');
+  return { key, appName, namespace, scalable: null, ha: null, headGearId: null, endpoints: [], aliases: [] };
+}
+
+function keyOf({ address, port }: EndpointRecord): EndpointKey {
+  return endpointKey(address, port);
+}
+
+function aliasOf({ alias }: AliasRecord): string {
+  return alias;
+}
