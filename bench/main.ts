@@ -18,6 +18,7 @@ const NAMED: Readonly<Record<string, NamedBench>> = {
     summary: '10,000 certificates in Headgear, nginx and HAProxy: start, update, memory, handshakes',
     load: () => import('./certificates-10k.ts'),
   },
+  events: { summary: 'events from ActiveMQ to the table', load: () => import('./events.ts') },
   'fuzz-nightly': {
     summary: 'more than a million fuzzed cases for the parsers',
     load: () => import('./fuzz-nightly.ts'),

@@ -1,5 +1,6 @@
 /** A plain record to a routing event, or to a coded rejection (domain.md 1.1). Pure: no clock, no I/O. */
-import { type DocumentLimits, type PlainRecord, parseDocument } from './document.ts';
+import { type DocumentLimits, parseDocument } from './document.ts';
+import type { PlainRecord } from './document-types.ts';
 import {
   type AppRef,
   appKeyOf,

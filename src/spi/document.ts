@@ -18,11 +18,9 @@ import {
   parseEvents,
   YAMLException,
 } from 'js-yaml';
+import type { PlainRecord, PlainValue } from './document-types.ts';
 import type { Rejection } from './events.ts';
-
-/** Text, null, list or map. Maps are real Maps, so that no key can reach a prototype; keys come without a symbol's colon. */
-export type PlainValue = string | null | readonly PlainValue[] | PlainRecord;
-export interface PlainRecord extends ReadonlyMap<string, PlainValue> {}
+import { MAX_PLAIN_BYTES, PLAIN_DEPTH, readPlainDocument } from './plain-document.ts';
 
 export interface DocumentLimits {
   readonly maxBodyBytes: number;
@@ -173,6 +171,16 @@ function yamlRejection(error: unknown): ParsedDocument {
  * @returns the top-level map, or a rejection (`SPI_...`) whose reason quotes nothing of the body.
  */
 export function parseDocument(body: Buffer, limits: DocumentLimits): ParsedDocument {
+  if (body.length <= Math.min(MAX_PLAIN_BYTES, limits.maxBodyBytes) && limits.maxDepth >= PLAIN_DEPTH) {
+    // What is not ASCII is not of the plain form, whatever coding it is in.
+    const record = readPlainDocument(body.toString('latin1'));
+    if (record !== null) return { ok: true, record };
+  }
+  return parseYaml(body, limits);
+}
+
+/** The same by js-yaml alone. */
+export function parseYaml(body: Buffer, limits: DocumentLimits): ParsedDocument {
   if (body.length > limits.maxBodyBytes) {
     return refuse('SPI_TOO_LARGE', `the body has ${body.length} bytes, more than ${limits.maxBodyBytes}`);
   }

@@ -1,5 +1,5 @@
 /** How a hostile value may be quoted to people: short, escaped, and never where it could be key material. */
-import type { PlainValue } from './document.ts';
+import type { PlainValue } from './document-types.ts';
 
 const MAX_QUOTED_CHARACTERS = 40;
 

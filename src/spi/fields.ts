@@ -1,5 +1,5 @@
 /** The fields of an event, each coerced by its own rule (domain.md 1.1, 1.2): the record holds nothing but text. */
-import type { PlainRecord, PlainValue } from './document.ts';
+import type { PlainRecord, PlainValue } from './document-types.ts';
 import type { AppRef, Mapping, Rejection } from './events.ts';
 import { excerpt } from './excerpt.ts';
 import { fitsLabel, normalName } from './names.ts';

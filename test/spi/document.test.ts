@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DocumentLimits, type PlainRecord, parseDocument } from '../../src/spi/document.ts';
+import { type DocumentLimits, parseDocument } from '../../src/spi/document.ts';
+import type { PlainRecord } from '../../src/spi/document-types.ts';
 import { LIMITS } from './fixture-files.ts';
 
 function recordOf(body: string | Buffer, limits: DocumentLimits = LIMITS): PlainRecord {
