@@ -11,6 +11,8 @@ export interface Io {
   stdin(): AsyncIterable<Uint8Array>;
   /** Whether `out` may be coloured. */
   readonly colour: boolean;
+  /** Writes to the terminal of `err` without a line end, for progress; null: it is none. */
+  readonly terminal: ((text: string) => void) | null;
   /** Hears of SIGINT and SIGTERM, which then no longer end the process by themselves. Returns what ends that. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
   /** Ends the process at once. */

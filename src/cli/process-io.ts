@@ -19,6 +19,7 @@ export function processIo(outlivesReader: boolean): Io {
     env: process.env,
     stdin: () => process.stdin,
     colour: process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '',
+    terminal: process.stderr.isTTY === true ? (text) => void process.stderr.write(text) : null,
     onSignal(listener) {
       for (const signal of SIGNALS) process.on(signal, listener);
       return () => {

@@ -4,6 +4,7 @@ import { changes } from './changes.ts';
 import { check } from './check.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { explain } from './explain.ts';
+import { importCommand } from './import.ts';
 import { listen } from './listen.ts';
 import { publish } from './publish.ts';
 import { quarantine } from './quarantine.ts';
@@ -16,6 +17,7 @@ import { why } from './why.ts';
 const commands: readonly Command[] = [
   run,
   check,
+  importCommand,
   publish,
   listen,
   table,

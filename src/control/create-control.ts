@@ -25,7 +25,15 @@ import { dropWork, type QuarantineTools, replayWork } from './quarantine-work.ts
 import { createRetirements } from './retirements.ts';
 import { createReporter, logFindings, type ReportListener } from './tell.ts';
 import type { ControlStatus, EventReport, FindingReport } from './types.ts';
-import { type CommandEvent, type CommandResult, commandWork, deliveryWork, type Work } from './work.ts';
+import {
+  type AwaitedEvent,
+  awaitedWork,
+  type CommandEvent,
+  type CommandResult,
+  commandWork,
+  deliveryWork,
+  type Work,
+} from './work.ts';
 
 /** Work between two turns of the event loop, milliseconds: judging one certificate costs about as much. */
 const sliceMs = 5;
@@ -66,6 +74,8 @@ export interface Control {
    */
   recover(): Promise<void>;
   readonly deliver: DeliverySink;
+  /** A delivery whose sender waits for its outcome: resolves once that is durable, quarantined ones too. */
+  take(event: AwaitedEvent): Promise<CommandResult>;
   /** An event by hand: takes its turn like any other, and resolves when its effect is durable, or with why it was refused. */
   command(event: CommandEvent): Promise<CommandResult>;
   status(): ControlStatus;
@@ -288,6 +298,7 @@ export function createControl(options: ControlOptions): Control {
       waiting.push(deliveryWork(delivery, tools));
       kick();
     },
+    take: (event) => submit((resolve) => awaitedWork(event, tools, resolve)),
     command: (event) => submit((resolve) => commandWork(event, 'manual', now(), tools, resolve)),
     quarantine: {
       entry: store.quarantineEntry,

@@ -3,7 +3,7 @@ import type { Delivery } from '../stomp/delivery.ts';
 import type { QuarantineEntry } from '../store/types.ts';
 import type { RoutingState } from '../table/state.ts';
 import { type Handled, handleDelivery, nothing, type Tools, told } from './handle-delivery.ts';
-import type { CommandResult, Work } from './work.ts';
+import { type CommandResult, stoppedResult, type Work } from './work.ts';
 
 export interface QuarantineTools {
   readonly tools: Tools;
@@ -49,8 +49,7 @@ function quarantineWork(
       return refused(state, { code: 'CONTROL_QUARANTINE_GONE', reason }, told(null, null, 'refused'));
     },
     durable: ({ told: { outcome, code, reason, notes } }) => resolve({ outcome, code, reason, notes }),
-    dropped: () =>
-      resolve({ outcome: 'refused', code: 'CONTROL_STOPPING', reason: 'Headgear is stopping', notes: [] }),
+    dropped: () => resolve(stoppedResult),
   };
 }
 

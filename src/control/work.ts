@@ -32,6 +32,14 @@ export interface CommandResult {
   readonly notes: readonly string[];
 }
 
+/** Nothing of it holds. */
+export const stoppedResult: CommandResult = {
+  outcome: 'refused',
+  code: 'CONTROL_STOPPING',
+  reason: 'Headgear is stopping',
+  notes: [],
+};
+
 /** Everything but certificates, which have to be judged. */
 export type CommandEvent = Exclude<TableEvent, { action: 'add_ssl' | 'refuse_ssl' }>;
 
@@ -46,6 +54,22 @@ export function deliveryWork(delivery: Delivery, tools: Tools): Work {
     durable: () => delivery.ack(),
     // Unacked, so it comes again.
     dropped: () => undefined,
+  };
+}
+
+/** What a delivery looks like whose sender waits for its outcome instead of an ack. */
+export type AwaitedEvent = Omit<Delivery, 'ack'>;
+
+/** As a delivery, and whoever brought it learns what became of it once that is durable. */
+export function awaitedWork(
+  event: AwaitedEvent,
+  tools: Tools,
+  resolve: (result: CommandResult) => void,
+): Work {
+  return {
+    ...deliveryWork({ ...event, ack: () => undefined }, tools),
+    durable: ({ told: { outcome, code, reason, notes } }) => resolve({ outcome, code, reason, notes }),
+    dropped: () => resolve(stoppedResult),
   };
 }
 
@@ -64,8 +88,7 @@ export function commandWork(
     sentAt: null,
     handle: (state) => handleCommand(event, state, { at, sentAt: null, byHand: source === 'manual' }, tools),
     durable: ({ told: { outcome, code, reason, notes } }) => resolve({ outcome, code, reason, notes }),
-    dropped: () =>
-      resolve({ outcome: 'refused', code: 'CONTROL_STOPPING', reason: 'Headgear is stopping', notes: [] }),
+    dropped: () => resolve(stoppedResult),
   };
 }
 

@@ -17,6 +17,12 @@ export function normalName(text: string): string | null {
   return text.toLowerCase();
 }
 
+/**
+ * Stands for the gear id where a source of endpoints does not know it (an nginx folder): whatever gear the broker later names is the
+ * one. Not a hex id, and none that Mongo makes.
+ */
+export const UNKNOWN_GEAR = 'unknown';
+
 /** True when `app-namespace` fits into one DNS label. */
 export function fitsLabel(appName: string, namespace: string): boolean {
   return appName.length + 1 + namespace.length <= MAX_LABEL_LENGTH;

@@ -1,5 +1,6 @@
 /** add_public_endpoint and remove_public_endpoint: keyed by (address, port), one owner each (domain.md 7). */
 import { type AppKey, appKeyOf, type EndpointFacts, type RoutingEvent } from '../spi/events.ts';
+import { UNKNOWN_GEAR } from '../spi/names.ts';
 import { canonicalAddress, endpointKey, judgeAddress } from './address-policy.ts';
 import { maxEndpointCharacters, maxEndpointsPerApp } from './bounds.ts';
 import type { Stamp, Transition } from './events.ts';
@@ -60,7 +61,7 @@ export function addEndpoint(
  * change. A former owner's or a former gear's late remove must not hit who has the port now. That a remove with another gear id
  * is ignored keeps a dead endpoint only if two events were lost (the remove of the former gear and the add of the new one),
  * while obeying it would kill a live endpoint as soon as two were swapped; so ignoring is the lesser risk (health ejects the
- * dead one). A remove without a gear id is obeyed.
+ * dead one). A remove without a gear id is obeyed, and so is one of an endpoint whose gear nobody knew.
  *
  * A cartridge upgrade removes an endpoint and announces it anew (domain.md 1.3). An add that changed what was there is the second half of
  * that, so a remove that follows within the swap window is the first half, overtaken, and ignored.
@@ -81,7 +82,8 @@ export function removeEndpoint(
     return unchanged(state, { code: 'TABLE_NOT_OWNER', app: key, message });
   }
   const held = app.endpoints.find((facts) => endpointKey(facts.address, facts.port) === endpoint);
-  if (held !== undefined && event.gearId !== '' && held.gearId !== event.gearId) {
+  const isKnown = held !== undefined && held.gearId !== UNKNOWN_GEAR && event.gearId !== '';
+  if (isKnown && held.gearId !== event.gearId) {
     const message = `${endpoint} is gear ${held.gearId}'s now: the remove of gear ${event.gearId} is ignored`;
     return unchanged(state, { code: 'TABLE_GEAR_MISMATCH', app: key, message });
   }
@@ -109,6 +111,8 @@ function updateEndpoint(state: RoutingState, key: AppKey, facts: EndpointFacts, 
   const at = app.endpoints.findIndex((held) => held.address === facts.address && held.port === facts.port);
   const held = app.endpoints[at];
   if (held === undefined || sameFacts(held, facts)) return unchanged(state);
+  // Who does not even know the gear has nothing to correct.
+  if (facts.gearId === UNKNOWN_GEAR && held.gearId !== UNKNOWN_GEAR) return unchanged(state);
   const headGearId = lowestGear(app.headGearId, facts.gearId);
   // Another gear at the same port is no upgrade of this one; its remove is told apart by the gear id.
   const record: EndpointRecord = held.gearId === facts.gearId ? { ...facts, replacedAt: stamp.at } : facts;
@@ -127,7 +131,7 @@ function withoutEndpoint(state: RoutingState, app: Application, endpoint: Endpoi
 
 /** The head gear has the lowest id of all, seen or not yet seen (domain.md 3); ids are hex of one length, so text order is theirs. */
 function lowestGear(known: string | null, seen: string): string | null {
-  if (seen === '') return known;
+  if (seen === '' || seen === UNKNOWN_GEAR) return known;
   return known === null || seen < known ? seen : known;
 }
 

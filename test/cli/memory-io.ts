@@ -4,6 +4,8 @@ export interface MemoryIo extends Io {
   readonly lines: string[];
   readonly errors: string[];
   readonly exits: number[];
+  /** What was written to the terminal, where there is one. */
+  readonly drawn: string[];
   /** Number of those who hear signals. */
   listening(): number;
   signal(name: NodeJS.Signals): void;
@@ -11,16 +13,19 @@ export interface MemoryIo extends Io {
 
 /** A process that a test can look into. */
 export function memoryIo(
-  options: { env?: Record<string, string>; input?: string[]; colour?: boolean } = {},
+  options: { env?: Record<string, string>; input?: string[]; colour?: boolean; terminal?: boolean } = {},
 ): MemoryIo {
   const listeners = new Set<(signal: NodeJS.Signals) => void>();
   const lines: string[] = [];
   const errors: string[] = [];
   const exits: number[] = [];
+  const drawn: string[] = [];
   return {
     lines,
     errors,
     exits,
+    drawn,
+    terminal: options.terminal === true ? (text) => void drawn.push(text) : null,
     out: (line) => void lines.push(line),
     err: (line) => void errors.push(line),
     env: options.env ?? {},

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { UNKNOWN_GEAR } from '../../src/spi/names.ts';
 import { appRoute } from '../../src/table/app-route.ts';
 import { maxEndpointsPerApp } from '../../src/table/bounds.ts';
 import type { PublishedEndpoint } from '../../src/table/routing-table.ts';
@@ -257,4 +258,17 @@ test('an endpoint that is spoken to otherwise from now on is another one: its co
     routed(stateAfter([add('demo/app', '10.0.0.1:4000', { protocols })]), 'demo/app')[0]?.id;
   assert.equal(new Set([id('http'), id('h2c'), id('http', 'h2c'), id('https'), id('h2')]).size, 5);
   assert.equal(id('http'), id('ws'));
+});
+
+test('an endpoint whose gear nobody knew takes the gear that the broker names, and never gives a known one up', () => {
+  const unknown = { gearId: UNKNOWN_GEAR };
+  const imported = stateAfter([add('demo/app', '10.0.0.1:4000', unknown)]);
+  assert.equal(imported.apps.get('demo/app')?.headGearId, null);
+  const named = step(imported, add('demo/app', '10.0.0.1:4000')).state;
+  assert.equal(named.apps.get('demo/app')?.endpoints[0]?.gearId, gear1);
+  assert.equal(named.apps.get('demo/app')?.headGearId, gear1);
+  assert.equal(step(named, add('demo/app', '10.0.0.1:4000', unknown)).state, named);
+  // The remove of a gear that was never announced here.
+  const removed = step(imported, remove('demo/app', '10.0.0.1:4000')).state;
+  assert.deepEqual(removed.apps.get('demo/app')?.endpoints, []);
 });

@@ -59,3 +59,17 @@ test('the address to probe is the dial address, and a gear id that is no host la
   assert.equal(target?.address, '172.16.0.1');
   assert.equal(target?.host, 'app-demo.apps.test');
 });
+
+test('each endpoint whose gear is not known is probed under the application’s name', () => {
+  const state = stateAfter([
+    add('demo/app', '10.0.0.1:1', { gearId: 'unknown' }),
+    add('demo/app', '10.0.0.2:1', { gearId: 'unknown' }),
+  ]);
+  assert.deepEqual(
+    keepAwakeTargets(state, 'demo/app', policy).map(({ address, host, head }) => [address, host, head]),
+    [
+      ['10.0.0.1', 'app-demo.apps.test', false],
+      ['10.0.0.2', 'app-demo.apps.test', false],
+    ],
+  );
+});
