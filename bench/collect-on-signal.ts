@@ -1,6 +1,6 @@
 /**
  * Loaded into a Node process before its program (`--expose-gc --import collect-on-signal.js?file=...`): at SIGUSR2 it collects all garbage and then
- * writes a line to the file. What stays resident is what is held.
+ * writes a line to the file: how many bytes the heap holds, buffers included.
  */
 import { appendFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
@@ -16,8 +16,13 @@ if (isMainThread && file !== null) {
       left -= 1;
       // Between collections, what waits for them (finalizers, closing handles) gets its turn.
       if (left > 0) setTimeout(collect, 20);
-      else appendFileSync(file, 'collected\n');
+      else appendFileSync(file, `${heldBytes()}\n`);
     };
     collect();
   });
+}
+
+function heldBytes(): number {
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }

@@ -54,7 +54,9 @@ function familyOf(pid: number): ReadonlyMap<number, readonly string[]> | null {
 function statOf(pid: number): readonly string[] | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const name = text.lastIndexOf(')');
+    // One that is just ending may have nothing more to tell.
+    return name < 0 ? null : text.slice(name + 2).split(' ');
   } catch {
     // Ended between listing and reading, or no /proc at all.
     return null;

@@ -1,4 +1,7 @@
-/** What an idle keep-alive connection takes: the growth of resident memory by some thousand of them, in a process that is fresh each time. */
+/**
+ * What an idle keep-alive connection takes: the growth of memory by some thousand of them, in a process that is fresh each time and holds half
+ * as many already, since the first ones make the heap itself grow.
+ */
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,9 +15,15 @@ import type { Scenario } from './scenarios.ts';
 import { HOST, type Scenery, type TargetKind } from './targets/target.ts';
 import { until } from './wait.ts';
 
-/** Compiled code and pools are there before it is measured; so few connections that what they leave behind does not count. */
+/** Compiled code and pools are there before. */
 const WARM_UP = { connections: 32, requests: 100, keep: false };
 const SETTLE_MS = 300;
+
+interface Held {
+  /** Of JavaScript, buffers included; null where the target is not Node. */
+  readonly heap: number | null;
+  readonly resident: number | null;
+}
 
 export async function measureIdle(
   scenario: Scenario,
@@ -42,15 +51,18 @@ export async function measureIdle(
     const { scheme, connections } = scenario;
     const port = scheme === 'http' ? target.httpPort : target.httpsPort;
     const ask = { scheme, port, host: HOST };
-    const held = async (): Promise<number | null> => {
+    const held = async (): Promise<Held> => {
       await setTimeout(SETTLE_MS);
-      if (isNode) await collectGarbage(target.child, collected);
-      return residentBytes(target.child.pid);
+      const heap = isNode ? await collectGarbage(target.child, collected) : null;
+      return { heap, resident: residentBytes(target.child.pid) };
     };
     await tell(client, { ...ask, ...WARM_UP });
+    await tell(client, { ...ask, connections: Math.ceil(connections / 2), requests: 1, keep: true });
     const before = await held();
     await tell(client, { ...ask, connections, requests: 1, keep: true });
     const after = await held();
+    const growth = (from: number | null, to: number | null): number | null =>
+      from === null || to === null ? null : (to - from) / connections;
     return {
       round,
       scenario: scenario.name,
@@ -61,9 +73,10 @@ export async function measureIdle(
       requestsPerSecond: null,
       p99Ms: null,
       cpuUs: null,
-      residentBefore: before,
-      residentPeak: after,
-      bytesPerConnection: before === null || after === null ? null : (after - before) / connections,
+      residentBefore: before.resident,
+      residentPeak: after.resident,
+      bytesPerConnection: growth(before.resident, after.resident),
+      heapPerConnection: growth(before.heap, after.heap),
     };
   } finally {
     await children.stop();
@@ -77,15 +90,17 @@ async function tell(client: Child, job: IdleJob): Promise<void> {
   if (answer !== 'opened') throw new Error(`idle connections: ${answer}`);
 }
 
-async function collectGarbage(child: Child, file: string): Promise<void> {
-  const count = (): number => {
+/** Bytes that the heap of a Node process holds after a collection. */
+async function collectGarbage(child: Child, file: string): Promise<number> {
+  const lines = (): string[] => {
     try {
-      return readFileSync(file, 'latin1').length;
+      return readFileSync(file, 'latin1').split('\n').slice(0, -1);
     } catch {
-      return 0;
+      return [];
     }
   };
-  const before = count();
+  const before = lines().length;
   child.process.kill('SIGUSR2');
-  await until('a collection of garbage', child, () => count() > before);
+  await until('a collection of garbage', child, () => lines().length > before);
+  return Number(lines().at(-1));
 }

@@ -53,14 +53,14 @@ async function main(): Promise<number> {
 async function scenarios(args: ScenarioArguments): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
   const loadBefore = loadavg()[0] ?? 0;
-  const { samples, titles, missing } = await runScenarios({ ...args, say });
+  const { samples, titles, missing, broken } = await runScenarios({ ...args, say });
   const rows = summarize(samples);
   const verdicts = judge(samples);
   const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, load average ${loadBefore.toFixed(1)} before and ${(loadavg()[0] ?? 0).toFixed(1)} after`;
   if (args.json !== null) {
     writeFileSync(
       args.json,
-      `${JSON.stringify({ machine, titles, missing, rows, verdicts, samples }, null, 2)}\n`,
+      `${JSON.stringify({ machine, titles, missing, broken, rows, verdicts, samples }, null, 2)}\n`,
     );
   }
   process.stdout.write(
@@ -69,9 +69,10 @@ async function scenarios(args: ScenarioArguments): Promise<number> {
       `${args.rounds} interleaved rounds of ${args.seconds} s: median (least-most). CPU is the target's user and system time a request; ratios are taken within\n` +
       `each round; 'least' is the ratio to nginx of the cheapest round of each, which other work on the machine disturbs least.\n` +
       `${machine}\n${titles.join('; ')}\n` +
-      missing.map((sentence) => `left out: ${sentence}\n`).join(''),
+      missing.map((sentence) => `left out: ${sentence}\n`).join('') +
+      broken.map((sentence) => `went wrong: ${sentence}\n`).join(''),
   );
-  return 0;
+  return broken.length === 0 ? 0 : 1;
 }
 
 // A signal has to take the way of an error, so that children end and files go.

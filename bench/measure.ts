@@ -58,5 +58,6 @@ export async function measure(
     residentBefore,
     residentPeak: peak(),
     bytesPerConnection: null,
+    heapPerConnection: null,
   };
 }

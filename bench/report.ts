@@ -23,6 +23,7 @@ export interface Row {
   /** The most of all rounds. */
   readonly residentPeak: number | null;
   readonly bytesPerConnection: Spread | null;
+  readonly heapPerConnection: Spread | null;
 }
 
 const cpu: Figure = ({ cpuUs }) => cpuUs;
@@ -65,6 +66,7 @@ function rowOf(group: readonly Sample[], all: readonly Sample[], rounds: Rounds)
     leastCpuToNginx: cpuUs === null || least === undefined || least === 0 ? null : cpuUs.min / least,
     residentPeak: spread(({ residentPeak }) => residentPeak)?.max ?? null,
     bytesPerConnection: spread(({ bytesPerConnection }) => bytesPerConnection),
+    heapPerConnection: spread(({ heapPerConnection }) => heapPerConnection),
   };
 }
 
@@ -95,6 +97,7 @@ const LOAD_COLUMNS: readonly Column[] = [
 const IDLE_COLUMNS: readonly Column[] = [
   TARGET,
   { heading: 'KiB a connection', cell: ({ bytesPerConnection }) => kibibytes(bytesPerConnection) },
+  { heading: 'of it JavaScript', cell: ({ heapPerConnection }) => kibibytes(heapPerConnection) },
   PEAK,
 ];
 

@@ -32,9 +32,11 @@ export interface Figures {
   readonly titles: readonly string[];
   /** What could not be had, a sentence each. */
   readonly missing: readonly string[];
+  /** What went wrong while it was measured, a sentence each. */
+  readonly broken: readonly string[];
 }
 
-/** Rejects when a target answers wrongly before it is timed, or ends. Leaves neither processes nor files behind. */
+/** Rejects when a target answers wrongly before it is timed. Leaves neither processes nor files behind. */
 export async function runScenarios(options: RunOptions): Promise<Figures> {
   const dir = mkdtempSync(join(tmpdir(), 'headgear-bench-'));
   const children = createChildren(dir);
@@ -61,23 +63,50 @@ async function run(options: RunOptions, dir: string, children: Children): Promis
   if (targets.size > 0) say(`answers are right: ${[...targets.keys()].join(', ')}`);
 
   const cells = timed.flatMap((scenario) => cellsOf(scenario, loaders.of(scenario), targets));
+  const broken: string[] = [];
+  // What one run cannot do is said and must not cost the others theirs.
+  const attempt = async (name: string, run: () => Promise<Sample>): Promise<Sample[]> => {
+    try {
+      return [await run()];
+    } catch (error) {
+      const sentence = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+      broken.push(sentence);
+      say(`went wrong: ${sentence}`);
+      return [];
+    }
+  };
+  const timeAll = async (length: number, round: number): Promise<Sample[]> => {
+    const found: Sample[] = [];
+    for (const cell of cells) {
+      const name = `${cell.scenario.name} of ${cell.target.name}`;
+      found.push(...(await attempt(name, () => measure(cell, length, round))));
+    }
+    return found;
+  };
   if (warmUpSeconds > 0 && cells.length > 0) {
     say(`warming up: ${cells.length} runs of ${warmUpSeconds} s`);
-    for (const cell of cells) await measure(cell, warmUpSeconds, 0);
+    await timeAll(warmUpSeconds, 0);
   }
+  const idle = scenarios
+    .filter(({ driver }) => driver === 'idle')
+    .flatMap((scenario) => kindsOf(scenario, kinds).map((kind) => ({ scenario, kind })));
   const samples: Sample[] = [];
   for (let round = 1; round <= rounds; round += 1) {
-    say(`round ${round} of ${rounds}: ${cells.length} runs of ${seconds} s`);
-    for (const cell of cells) samples.push(await measure(cell, seconds, round));
-    for (const scenario of scenarios.filter(({ driver }) => driver === 'idle'))
-      for (const kind of kinds.filter(({ name }) => scenario.targets.includes(name)))
-        samples.push(await measureIdle(scenario, kind, prepared.scenery, round));
+    say(
+      `round ${round} of ${rounds}: ${cells.length} runs of ${seconds} s, ${idle.length} of idle connections`,
+    );
+    samples.push(...(await timeAll(seconds, round)));
+    for (const { scenario, kind } of idle) {
+      const run = () => measureIdle(scenario, kind, prepared.scenery, round);
+      samples.push(...(await attempt(`${scenario.name} of ${kind.name}`, run)));
+    }
   }
-  return {
-    samples,
-    titles: [`origin ${prepared.originTitle}`, ...loaders.titles, ...titles],
-    missing: notes,
-  };
+  const ran = [`origin ${prepared.originTitle}`, ...loaders.titles, ...titles];
+  return { samples, titles: ran, missing: notes, broken };
+}
+
+function kindsOf({ targets }: Scenario, kinds: readonly TargetKind[]): readonly TargetKind[] {
+  return kinds.filter(({ name }) => targets.includes(name));
 }
 
 function findKinds({ targets, scenarios }: RunOptions): {

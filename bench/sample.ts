@@ -20,4 +20,6 @@ export interface Sample {
   readonly residentPeak: number | null;
   /** Resident bytes that one idle connection takes. */
   readonly bytesPerConnection: number | null;
+  /** The part of it that is the heap of JavaScript. */
+  readonly heapPerConnection: number | null;
 }

@@ -44,7 +44,7 @@ test('the bench checks every target, gives figures of every kind of scenario, an
       if (process.platform !== 'linux') continue;
       assert.ok((residentPeak ?? 0) > 0);
       if (driver === 'idle') assert.ok(bytesPerConnection !== null);
-      else assert.ok((cpuUs?.median ?? -1) >= 0);
+      else assert.ok((cpuUs?.median ?? -1) >= 0, `${target} of ${name}: ${JSON.stringify(row)}`);
     }
     for (const { target } of found) assert.match(stdout, new RegExp(`^ {2}${target} `, 'm'));
   }

@@ -46,6 +46,7 @@ function sample(
     residentBefore: null,
     residentPeak: null,
     bytesPerConnection: null,
+    heapPerConnection: null,
     ...more,
   };
 }
