@@ -45,6 +45,8 @@ export interface CertificateBook {
   contextFor(offer: ClientOffer): ChosenContext | null;
   /** Whether a handshake under either name would get one and the same certificate. Builds no context. */
   sameCertificate(one: string | null, other: string | null): boolean;
+  /** Whether a handshake for this host gets a certificate that stands for it and is not out of date. Builds no context. */
+  hasGoodFor(host: string): boolean;
   /** Puts the platform's certificates in the place of the former ones. Costs what is cached of those that are gone. */
   setPlatform(certificates: readonly PlatformCertificate[]): void;
   /** These demands no longer hold: their contexts go. */
@@ -122,6 +124,12 @@ export function createCertificateBook(options: CertificateBookOptions): Certific
 
   return {
     sameCertificate: (one, other) => idFor(one) === idFor(other),
+    hasGoodFor: (host) => {
+      const match = index.find(host, (found) => (isServedNow(found.entry, now) ? found : null));
+      if (match === null || match.source === 'default') return false;
+      const { validUntil } = match.entry;
+      return validUntil === undefined || now() < validUntil;
+    },
     apply(certificates) {
       for (const [host, certificate] of certificates) {
         const former = index.set(host, certificate);

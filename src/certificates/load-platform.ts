@@ -66,10 +66,10 @@ export function loadPlatformCertificates(
       continue;
     }
     const { facts, chainPem, keyPem, warnings } = judged;
-    const { id, keyType, keyBits } = facts;
+    const { id, keyType, keyBits, notAfter } = facts;
     const isDefault = files.default;
     certificates.push({
-      ...{ id, keyType, keyBits, chainPem, keyPem },
+      ...{ id, keyType, keyBits, validUntil: notAfter, chainPem, keyPem },
       ...{ facts, warnings, isDefault, origin: files.certFile },
     });
   }

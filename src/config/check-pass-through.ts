@@ -29,11 +29,16 @@ export function checkPassThrough(config: Config, refuse: Say, warn: Say): void {
 }
 
 /** Each name may stand in one entry of a list only: which of two would hold is nothing to guess. */
-export function checkRepeated(lists: readonly (readonly string[])[], path: string, refuse: Say): void {
+export function checkRepeated(
+  lists: readonly (readonly string[])[],
+  path: string,
+  refuse: Say,
+  key = 'names',
+): void {
   const taken = new Map<string, string>();
   for (const [n, names] of lists.entries()) {
     for (const [m, name] of names.entries()) {
-      const here = `${path}[${n}].names[${m}]`;
+      const here = `${path}[${n}].${key}[${m}]`;
       const before = taken.get(name);
       if (before !== undefined) refuse(here, `${name} stands in ${before} already`);
       else taken.set(name, here);

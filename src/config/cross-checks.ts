@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { isCidr, isLoopbackHost } from './addresses.ts';
 import { checkClientCertificates } from './check-client-certificates.ts';
+import { checkHttps } from './check-https.ts';
 import { checkPassThrough } from './check-pass-through.ts';
 import { checkUpstreamTls } from './check-upstream-tls.ts';
 import type { Problem } from './problem.ts';
@@ -37,6 +38,7 @@ export function crossProblems(config: Config): CrossProblems {
   checkPassThrough(config, refuse, warn);
   checkUpstreamTls(config, refuse, warn);
   checkClientCertificates(config, refuse, warn);
+  checkHttps(config, refuse, warn);
   return { problems, warnings };
 }
 

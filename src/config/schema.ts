@@ -6,6 +6,7 @@ import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { certificatesSection } from './schema-certificates.ts';
 import { clientCertificatesSection } from './schema-client-certificates.ts';
+import { httpsSection } from './schema-https.ts';
 import { journalSchema } from './schema-journal.ts';
 import { masterKeySection } from './schema-master-key.ts';
 import { passThrough } from './schema-pass-through.ts';
@@ -117,6 +118,7 @@ export const configSchema = z.strictObject({
   tls: tlsSection.prefault({}),
   certificates: certificatesSection,
   passThrough,
+  https: httpsSection,
   masterKey: masterKeySection,
   clientCertificates: clientCertificatesSection,
   endpoints: z

@@ -50,6 +50,10 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
     newContext,
     describeRequest,
     routeRequest: (facts, context, head) => routeRequest(serving, facts, context, head),
+    answerHead({ scheme, host, app }, head) {
+      const { httpsPolicy } = serving;
+      return httpsPolicy === null || scheme === 'http' ? head : httpsPolicy.answerHead(host, app, head);
+    },
     endpointsOf,
     upstreamRequest,
     newHeadFinder: () => new Http1Input(),

@@ -124,8 +124,8 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     describeRequest(context, head);
 
     const destination = routeRequest(serving, this.facts, context, head);
-    if (typeof destination === 'string') {
-      this.#answerOwn(answerFor(destination), destination);
+    if ('answer' in destination) {
+      this.#answerOwn(destination.answer, destination.failure);
       return;
     }
     if (isHeadError(destination)) {

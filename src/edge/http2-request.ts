@@ -84,8 +84,8 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
     describeRequest(context, head);
     context.protocol = 'HTTP/2';
     const destination = routeRequest(serving, facts, context, asked);
-    if (typeof destination === 'string') {
-      this.#answerOwn(answerFor(destination), destination);
+    if ('answer' in destination) {
+      this.#answerOwn(destination.answer, destination.failure);
       return;
     }
     if (isHeadError(destination)) {

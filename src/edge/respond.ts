@@ -104,6 +104,10 @@ const ANSWERS: Readonly<Record<EdgeFailureCode, Answer>> = {
 };
 
 const REASONS: Readonly<Record<number, string>> = {
+  301: 'Moved Permanently',
+  302: 'Found',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
   400: 'Bad Request',
   403: 'Forbidden',
   404: 'Not Found',
@@ -137,12 +141,16 @@ export function answerFor(code: EdgeFailureCode): OwnAnswer {
   return ownAnswer(answer.status, code, answer.sentence, answer.retryAfter);
 }
 
+/** A redirect. `location` holds nothing that could end the field. */
+export function redirectAnswer(status: number, location: string): OwnAnswer {
+  const { reason, page } = pageOf(status, 'This host is served over HTTPS.');
+  const fields = `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${page.length}\r\nLocation: ${location}\r\n`;
+  return { status, reason, page, fields };
+}
+
 /** The answer for any status with a code and a sentence; the sentence is ours, never something the client sent. */
 export function ownAnswer(status: number, code: string, sentence: string, retryAfter?: number): OwnAnswer {
-  const reason = REASONS[status] ?? 'Error';
-  const page =
-    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${status} ${reason}</title></head>` +
-    `<body><h1>${status} ${reason}</h1><p>${escaped(sentence)}</p></body></html>\n`;
+  const { reason, page } = pageOf(status, sentence);
   const retry = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
   return {
     status,
@@ -152,6 +160,14 @@ export function ownAnswer(status: number, code: string, sentence: string, retryA
       `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${page.length}\r\nCache-Control: no-store\r\n` +
       `${FAILURE_FIELD}: ${code}\r\n${retry}`,
   };
+}
+
+function pageOf(status: number, sentence: string): { readonly reason: string; readonly page: string } {
+  const reason = REASONS[status] ?? 'Error';
+  const page =
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${status} ${reason}</title></head>` +
+    `<body><h1>${status} ${reason}</h1><p>${escaped(sentence)}</p></body></html>\n`;
+  return { reason, page };
 }
 
 function escaped(text: string): string {

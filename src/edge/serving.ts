@@ -7,6 +7,7 @@ import type { RequestContext } from '../telemetry/request-context.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { Pools } from '../upstream/pools.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
+import type { HttpsPolicy } from './https-policy.ts';
 
 /** A connection as the sweep and the drain see it. */
 export interface LiveConnection {
@@ -31,6 +32,8 @@ export interface Serving {
   isMisdirected(serverName: string | null, host: string): boolean;
   /** Whether requests for `host` may only come from clients with a certificate, hence never in plain HTTP. */
   requiresClientCertificate(host: string): boolean;
+  /** Null: plain HTTP is served, and HTTPS says nothing of it. */
+  readonly httpsPolicy: HttpsPolicy | null;
   readonly generation: number;
   pick(
     endpoints: readonly PublishedEndpoint[],

@@ -2,6 +2,7 @@
 import type { Forwarding } from '../http/forwarding.ts';
 import { normalHost } from '../http/host.ts';
 import type { HeadError, RequestHead } from '../http/request-head.ts';
+import type { ResponseHead } from '../http/response-head.ts';
 import type { Destination } from '../router/router.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
@@ -9,7 +10,7 @@ import type { ExchangeMeans, ExchangeRequest } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { Pools } from '../upstream/pools.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
-import type { EdgeFailureCode } from './respond.ts';
+import { answerFor, type EdgeFailureCode, type OwnAnswer } from './respond.ts';
 import { epochMicroseconds, type Serving } from './serving.ts';
 
 /** A fresh context; the rest is filled in as the walk goes on. `startedAt` of performance.now(). */
@@ -59,13 +60,24 @@ const OTHER_AUTHORITY: HeadError = {
 };
 const NO_HOST: HeadError = { code: 'HTTP_HOST_MISSING', status: 400, reason: 'no Host field' };
 
+/** The request goes nowhere: an answer of ours. */
+export interface Refusal {
+  readonly answer: OwnAnswer;
+  /** For the log; '' where it is no failure. */
+  readonly failure: string;
+}
+
+function refusal(code: EdgeFailureCode): Refusal {
+  return { answer: answerFor(code), failure: code };
+}
+
 /** Finds the route by Host, if the connection may carry requests for it. Notes the host in the context. */
 export function routeRequest(
   serving: Serving,
-  { scheme, serverName, client }: Pick<ConnectionFacts, 'scheme' | 'serverName' | 'client'>,
+  { scheme, serverName, client, peerAddress }: Omit<ConnectionFacts, 'peerPort' | 'port'>,
   context: RequestContext,
   head: RequestHead,
-): Destination | HeadError | EdgeFailureCode {
+): Destination | HeadError | Refusal {
   context.generation = serving.generation;
   // Most hosts come in normal form, and what the table holds is valid: one look-up then does all.
   let host = head.host;
@@ -79,16 +91,19 @@ export function routeRequest(
   }
   if (head.targetAuthority !== '' && normalHost(head.targetAuthority) !== host) return OTHER_AUTHORITY;
   context.host = host;
-  if (scheme === 'http') {
-    if (serving.requiresClientCertificate(host)) return 'CLIENT_CERTIFICATE_NEEDED';
-  } else {
-    if (host !== serverName && serving.isMisdirected(serverName, host)) return 'MISDIRECTED';
-    if (client !== null && client.fault !== '') return 'CLIENT_CERTIFICATE_REFUSED';
+  if (scheme === 'https') {
+    if (host !== serverName && serving.isMisdirected(serverName, host)) return refusal('MISDIRECTED');
+    if (client !== null && client.fault !== '') return refusal('CLIENT_CERTIFICATE_REFUSED');
   }
-  if (destination === null) return 'UNKNOWN_HOST';
+  if (destination === null) return refusal('UNKNOWN_HOST');
   context.app = destination.host.app;
+  if (scheme === 'http') {
+    const redirect = serving.httpsPolicy?.redirect(host, destination, head, peerAddress) ?? null;
+    if (redirect !== null) return { answer: redirect, failure: '' };
+    if (serving.requiresClientCertificate(host)) return refusal('CLIENT_CERTIFICATE_NEEDED');
+  }
   const { endpoints, passThrough } = destination.route;
-  return endpoints.length === 0 && passThrough.length > 0 ? 'TLS_ONLY' : destination;
+  return endpoints.length === 0 && passThrough.length > 0 ? refusal('TLS_ONLY') : destination;
 }
 
 /** Upgrade tokens that must not pass: with h2c the gear would speak a protocol that we then no longer see into. */
@@ -128,6 +143,12 @@ export class RequestMeans implements ExchangeMeans {
 
   get maxAttempts(): number {
     return this.#serving.maxAttempts;
+  }
+
+  answerHead(head: ResponseHead): ResponseHead {
+    const { scheme, host, app } = this.#context;
+    const { httpsPolicy } = this.#serving;
+    return httpsPolicy === null || scheme === 'http' ? head : httpsPolicy.answerHead(host, app, head);
   }
 
   pick(tried: readonly PublishedEndpoint[]): PublishedEndpoint | null {

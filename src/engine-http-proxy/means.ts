@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import type { Forwarding } from '../http/forwarding.ts';
 import type { HeadError, RequestHead } from '../http/request-head.ts';
+import type { ResponseHead } from '../http/response-head.ts';
 import type { Trust } from '../http/trusted-proxies.ts';
 import type { AppRoute, HostRoute, PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
@@ -91,7 +92,9 @@ export interface EngineMeans<Code extends string> {
     facts: EngineConnectionFacts,
     context: RequestContext,
     head: RequestHead,
-  ): EngineDestination | HeadError | Code;
+  ): EngineDestination | HeadError | { readonly answer: EngineAnswer; readonly failure: string };
+  /** A gear's head as the client is to get it. */
+  answerHead(context: RequestContext, head: ResponseHead): ResponseHead;
   endpointsOf(
     destination: EngineDestination,
     scheme: 'http' | 'https',

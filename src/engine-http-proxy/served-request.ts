@@ -194,7 +194,7 @@ export function serveRequest<Code extends string>(
     const bodyless = incoming.method === 'HEAD' || head.status === 204 || head.status === 304;
     const lengthKnown = bodyless || head.contentLength >= 0;
     response.writeHead(head.status, head.statusLine.slice(13), [
-      ...flatFields(head.kept, CONNECTION_FIELDS),
+      ...flatFields(means.answerHead(context, head).kept, CONNECTION_FIELDS),
       ...connectionField(lengthKnown),
     ]);
     connection.endHasMeaning = !lengthKnown && incoming.httpVersionMinor === 0;
@@ -283,8 +283,8 @@ export function serveRequest<Code extends string>(
   }
   means.describeRequest(context, head);
   const destination = means.routeRequest(facts, context, head);
-  if (typeof destination === 'string') {
-    answerOwn(means.answerFor(destination), destination);
+  if ('answer' in destination) {
+    answerOwn(destination.answer, destination.failure);
     return served;
   }
   if (isHeadError(destination)) {

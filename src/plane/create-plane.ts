@@ -15,6 +15,7 @@ import type { Config } from '../config/schema.ts';
 import { createClientJudge } from '../edge/client-certificate.ts';
 import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
+import { createHttpsPolicy } from '../edge/https-policy.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
 import { misdirectionBy } from '../edge/misdirection.ts';
 import { createPassThrough } from '../edge/pass-through.ts';
@@ -109,11 +110,19 @@ export function createPlane(options: PlaneOptions): Plane {
   let turn = 0;
   const facts = { load: (id: string) => handler.load(id), ejected: ejections.ejected };
 
+  const trust = trustFrom(config.http);
+  const httpsPort = (): number | null => {
+    const ports = config.listeners.https.map(
+      ({ advertisedPort }, n) => advertisedPort ?? bound.https[n]?.port ?? 0,
+    );
+    return ports.includes(443) ? 443 : (ports[0] ?? null);
+  };
+
   const serving: Serving = {
     http: config.http,
     http2: config.http2,
     maxAttempts: config.upstream.maxAttempts,
-    trust: trustFrom(config.http),
+    trust,
     pools,
     connections,
     route: router.route,
@@ -123,6 +132,12 @@ export function createPlane(options: PlaneOptions): Plane {
       // A name that is never decrypted: no connection that was may stand for it.
       clientDemandOf: (host) =>
         host !== null && undecrypted(host) !== null ? 'undecrypted' : (demands.of(host)?.id ?? ''),
+    }),
+    httpsPolicy: createHttpsPolicy({
+      config: config.https,
+      trust,
+      hasCertificate: certificates.hasGoodFor,
+      httpsPort,
     }),
     requiresClientCertificate: (host) => demands.of(host)?.mode === 'require',
     record: options.record,

@@ -59,8 +59,15 @@ function published(
   const sealed = loadCertificate(app, alias, id);
   if (sealed === null) return null;
   const served = servedTime(certificate, policy);
-  const always = { id, keyType, keyBits, app, alias, sealed };
+  const validUntil = covers(certificate.names, alias) ? certificate.notAfter : 0;
+  const always = { id, keyType, keyBits, validUntil, app, alias, sealed };
   return served === null ? always : { ...always, served };
+}
+
+/** By the name itself, or a wildcard for its first label (RFC 6125 6.4.3). */
+function covers(names: readonly string[], alias: string): boolean {
+  const wildcard = `*${alias.slice(alias.indexOf('.'))}`;
+  return names.some((name) => name.toLowerCase() === alias || name.toLowerCase() === wildcard);
 }
 
 /** Null where the policy serves a certificate whatever the time. */

@@ -46,6 +46,8 @@ interface CertificateHead {
   /** `rsa`, `ec` or `ed25519`, and its size: which clients can verify it. Absent: every client is taken to. */
   readonly keyType?: string;
   readonly keyBits?: number;
+  /** Epoch milliseconds until which clients can believe it; 0: never, for its names do not cover the alias. Absent: nothing is known against it. */
+  readonly validUntil?: number;
   /** When it is served, both ends included; absent: always. Outside of it handshakes get what they would get without it. */
   readonly served?: ServedTime;
 }

@@ -28,6 +28,8 @@ export interface ExchangeRequest {
 export interface ExchangeMeans {
   readonly pools: Pools;
   readonly maxAttempts: number;
+  /** The gear's head as the client is to get it. */
+  answerHead(head: ResponseHead): ResponseHead;
   /** The next endpoint, or null; `tried` are those that failed in this exchange. */
   pick(tried: readonly PublishedEndpoint[]): PublishedEndpoint | null;
   /** Every attempt is told: the balancer learns from it, the request context remembers it; `label` is `address:port`. */
@@ -159,7 +161,7 @@ export class Exchange implements ResponseSink {
   onHead(head: ResponseHead, bodyless: boolean): void {
     this.#answered = true;
     if (this.#endpoint !== null) this.#means.onOutcome(this.#endpoint, null);
-    this.#sink.onHead(head, bodyless);
+    this.#sink.onHead(this.#means.answerHead(head), bodyless);
   }
 
   onBody(view: Buffer): void {

@@ -108,6 +108,7 @@ export function startUpstream(options: Partial<PoolOptions> = {}): Upstream {
           pools,
           maxAttempts: 3,
           pick: (tried) => endpoints.find((endpoint) => !tried.includes(endpoint)) ?? null,
+          answerHead: (head) => head,
           onAttempt: (endpoint) => void attempts.push(endpoint),
           onOutcome: () => {},
         },

@@ -49,7 +49,7 @@ export function endpointAt(port: number, more: Partial<PublishedEndpoint> = {}):
 }
 
 type Overrides = {
-  readonly [K in 'http' | 'http2' | 'upstream' | 'tls' | 'passThrough']?: Partial<Config[K]>;
+  readonly [K in 'http' | 'http2' | 'upstream' | 'tls' | 'passThrough' | 'https']?: Partial<Config[K]>;
 };
 
 /** Starts on free ports. HTTPS listens when there is a platform certificate: one for each of `platformNames`. */
