@@ -14,6 +14,10 @@ interface NamedBench {
 
 const NAMED: Readonly<Record<string, NamedBench>> = {
   'access-log': { summary: 'cost of a line of the access log', load: () => import('./access-log.ts') },
+  'certificate-scale': {
+    summary: 'start-up and memory with 100,000 alias certificates',
+    load: () => import('./certificate-scale.ts'),
+  },
   'certificates-10k': {
     summary: '10,000 certificates in Headgear, nginx and HAProxy: start, update, memory, handshakes',
     load: () => import('./certificates-10k.ts'),

@@ -120,7 +120,9 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
       for (const { id, chainPem } of certificates) stapler?.note({ id, chainPem });
     };
     noteAll(platform.certificates);
+    let platformNow = platform.certificates;
     const onRenewed = (certificates: typeof platform.certificates): void => {
+      platformNow = certificates;
       plane.setPlatformCertificates(certificates);
       noteAll(certificates);
     };
@@ -135,7 +137,10 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     const policy = tablePolicyOf(config, ownListeners);
     const publish = async (changes: Parameters<Plane['apply']>[0]): Promise<void> =>
       void (await plane.apply(changes));
-    const control = createControl({ config, policy, store, publish, keepAwake, log, metrics });
+    const platformCertificates = (): typeof platformNow => platformNow;
+    const control = createControl({
+      ...{ config, policy, store, publish, keepAwake, platformCertificates, log, metrics },
+    });
     running.push(control.stop);
     await control.recover();
 

@@ -24,6 +24,7 @@ export function controlView(control: Control, policy: TablePolicy): ControlView 
       return Promise.all(chosen.map(async (id) => ({ id, ...(await control.quarantine[verb](id)) })));
     },
     findings: control.findings,
+    certificates: (only) => control.certificates[only](),
     subscribe: control.subscribe,
     async manual(request) {
       const read = readManual(request);

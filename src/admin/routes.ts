@@ -1,5 +1,6 @@
 /** What is asked where. Every answer is plain data of the views; nothing here changes anything (write-routes.ts does). */
 import type { ServerResponse } from 'node:http';
+import type { CertificateView } from '../control/certificate-view.ts';
 import type { Metrics } from '../telemetry/types.ts';
 import { answerJson, answerList, answerText, begin } from './answer.ts';
 import type { EventStream } from './event-stream.ts';
@@ -33,6 +34,7 @@ const INDEX = `<!doctype html>
 <ul>
 <li><a href="/table">/table</a> the live routing table (<code>?host=www.example.com</code> one name, <code>?limit=100&amp;after=0</code> a page)</li>
 <li><code>/apps/{namespace}/{app}</code> one application</li>
+<li><a href="/certificates">/certificates</a> every certificate (<a href="/certificates?alerts=1"><code>?alerts=1</code></a> those that need a look, <code>?name=www.example.com</code> one)</li>
 <li><a href="/quarantine">/quarantine</a> messages that were not applied, and why (<code>/quarantine/{id}</code> one)</li>
 <li><code>/why?host=www.example.com</code> which events made a route; <a href="/changes">/changes</a> what changed (<code>?from=&amp;to=</code>); <code>/table?at=TIME</code></li>
 <li><a href="/findings">/findings</a> conflicts and who won them, oddities of the latest events</li>
@@ -50,7 +52,29 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
   const history = createHistoryRoutes(sources.history);
   let tables = 0;
 
-  const table: Handler = async (response, query) => {
+  /** Few at one time: each holds a snapshot of the table while its reader takes its time. */
+  const wholeTable = async (response: ServerResponse, write: () => Promise<void>): Promise<void> => {
+    if (tables >= MAX_TABLES) {
+      const reason = `${MAX_TABLES} tables are being written already; ask for a page (/table?limit=100) or later.\n`;
+      return answerText(response, 503, reason, { 'Retry-After': '5' });
+    }
+    tables += 1;
+    try {
+      await write();
+    } finally {
+      tables -= 1;
+    }
+  };
+
+  const certificates: Handler = (response, query) => {
+    const name = query.get('name');
+    const views = control.certificates(query.get('alerts') === '1' ? 'alerts' : 'all');
+    return wholeTable(response, () =>
+      answerList(response, {}, 'certificates', name === null ? views : named(views, normalHost(name))),
+    );
+  };
+
+  const table: Handler = (response, query) => {
     const host = query.get('host');
     if (host !== null) return found(response, control.host(normalHost(host)), 'nobody claims this host');
     if (query.has('at')) return history.tableAt(response, query);
@@ -67,17 +91,10 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
       const { generation } = control.status();
       return answerJson(response, 200, { generation, ...control.tablePage(after, limit) });
     }
-    if (tables >= MAX_TABLES) {
-      const reason = `${MAX_TABLES} tables are being written already; ask for a page (?limit=100) or later.\n`;
-      return answerText(response, 503, reason, { 'Retry-After': '5' });
-    }
-    tables += 1;
-    try {
+    return wholeTable(response, () => {
       const { apps, ...head } = control.table();
-      await answerList(response, head, 'apps', apps);
-    } finally {
-      tables -= 1;
-    }
+      return answerList(response, head, 'apps', apps);
+    });
   };
 
   const handlers: Readonly<Record<string, Handler>> = {
@@ -88,6 +105,7 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
       response.end(INDEX);
     },
     '/table': table,
+    '/certificates': certificates,
     '/quarantine': (response, query) => {
       const limit = wholeNumber(query.get('limit') ?? '100', 1, MAX_QUARANTINE);
       if (limit === null) return answerText(response, 400, `limit is 1 to ${MAX_QUARANTINE}.\n`);
@@ -144,6 +162,10 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
 function found(response: ServerResponse, value: object | null, otherwise: string): void {
   if (value === null) answerJson(response, 404, { error: otherwise });
   else answerJson(response, 200, value);
+}
+
+function* named(views: Iterable<CertificateView>, name: string): Generator<CertificateView> {
+  for (const view of views) if (view.name === name) yield view;
 }
 
 function shownEntry({ body, bodyBytes, at, ...entry }: QuarantineView): object {

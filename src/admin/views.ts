@@ -2,6 +2,7 @@
  * What admin may ask of the rest of the house: narrow functions that return plain data, handed in by the composition
  * root. Admin never holds the rooms themselves. What changes something says so, and is asked only after authorise.ts.
  */
+import type { CertificateView } from '../control/certificate-view.ts';
 import type { ControlStatus, EventReport } from '../control/types.ts';
 import type { CommandResult } from '../control/work.ts';
 
@@ -24,6 +25,8 @@ export interface ControlView {
   settleQuarantine(verb: 'replay' | 'drop', ids: readonly number[] | null): Promise<readonly SettledView[]>;
   /** What operators should see of the latest events, newest first. */
   findings(): readonly object[];
+  /** Every certificate, or those that need a look; never keys. */
+  certificates(only: 'all' | 'alerts'): Iterable<CertificateView>;
   /** Hears of each event once it is durable. Returns what ends that. */
   subscribe(listener: (report: EventReport) => void): () => void;
   /** Changes the state by hand (control/manual.ts); resolves when it is durable, with what it came to. */

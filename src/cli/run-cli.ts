@@ -1,5 +1,6 @@
 /** From arguments to a command. */
 import { nearest } from '../config/nearest.ts';
+import { certs } from './certs.ts';
 import { changes } from './changes.ts';
 import { check } from './check.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
@@ -23,6 +24,7 @@ const commands: readonly Command[] = [
   table,
   why,
   changes,
+  certs,
   quarantine,
   rotateKey,
   version,

@@ -15,6 +15,8 @@ import { emptyState, type RoutingState } from '../table/state.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
 import { certificatesOf, createBatch, projectSafely } from './batch.ts';
 import { createBreather } from './breather.ts';
+import type { PlatformFacts } from './certificate-view.ts';
+import { type CertificateWatch, createCertificateWatch } from './certificate-watch.ts';
 import { createCommitter } from './commit-forever.ts';
 import { createControlMetrics } from './control-metrics.ts';
 import { createCostly } from './costly.ts';
@@ -43,7 +45,7 @@ const maxFindings = 1_000;
 const maxStopWaitMs = 2_000;
 
 export interface ControlOptions {
-  readonly config: Pick<Config, 'events'>;
+  readonly config: Pick<Config, 'events' | 'certificates'>;
   readonly policy: TablePolicy;
   readonly store: Omit<Store, 'snapshot' | 'close'>;
   /** Resolves when the data plane serves by these changes; a rejection is tried again for ever. */
@@ -51,6 +53,8 @@ export interface ControlOptions {
   readonly keepAwake: Pick<KeepAwake, 'reconcile'>;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Certificates of the platform as they are now; default: none. */
+  readonly platformCertificates?: () => readonly PlatformFacts[];
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly readEvent?: Tools['readEvent'];
@@ -88,6 +92,7 @@ export interface Control {
   readonly quarantine: QuarantineDesk;
   /** What operators should see of the latest events: conflicts and what came of them, oddities. Newest first, bounded. */
   findings(): readonly FindingReport[];
+  readonly certificates: Pick<CertificateWatch, 'all' | 'alerts'>;
   /** Finishes the batch in hand; what waits stays unacked and comes again. */
   stop(): Promise<void>;
 }
@@ -122,6 +127,12 @@ export function createControl(options: ControlOptions): Control {
     now,
     policy.windows.certificateGraceMs,
   );
+
+  const certificateWatch = createCertificateWatch({
+    ...{ policy, alertDays: config.certificates.expiryAlertDays, log, metrics, now },
+    state: () => state,
+    platform: options.platformCertificates ?? (() => []),
+  });
 
   let state: RoutingState = emptyState;
   let generation = 0;
@@ -170,6 +181,9 @@ export function createControl(options: ControlOptions): Control {
       return;
     }
     // Durable from here on.
+    for (const key of sealed.touched) {
+      certificateWatch.changed(state.apps.get(key), sealed.state.apps.get(key));
+    }
     state = sealed.state;
     generation = sealed.generation;
     certificates += sealed.certificates;
@@ -279,7 +293,10 @@ export function createControl(options: ControlOptions): Control {
       state = recoverState(stored.apps, stored.nextClaim, policy, stored.tombstones);
       // One further, so that the first table is never generation 0, and a policy changed since has a generation of its own.
       generation = stored.generation + 1;
-      for (const app of state.apps.values()) certificates += certificatesOf(app).size;
+      for (const app of state.apps.values()) {
+        certificates += certificatesOf(app).size;
+        certificateWatch.changed(undefined, app);
+      }
       const parts = projectSafely(emptyState, state, [...state.apps.keys()], batchTools);
       publisher.offer({ ...parts, generation });
       await publisher.settled();
@@ -290,6 +307,7 @@ export function createControl(options: ControlOptions): Control {
         if (breath !== null) await breath;
       }
       recovered = true;
+      certificateWatch.start();
       kick();
     },
 
@@ -312,10 +330,12 @@ export function createControl(options: ControlOptions): Control {
     subscribe: reporter.subscribe,
     quarantined: (limit) => store.quarantined(limit),
     findings: () => latestFindings.toReversed(),
+    certificates: certificateWatch,
 
     async stop() {
       stopping.abort();
       retirements.stop();
+      certificateWatch.stop();
       if (running !== null) await running;
       for (const work of waiting.splice(0)) work.dropped();
       await costly.stop();

@@ -100,6 +100,8 @@ export function createSnapshots(dir: string, options: SnapshotOptions): Snapshot
   }
 
   function take(): Promise<void> {
+    // One that waited for another to end: the store may be closed by now.
+    if (stopping.signal.aborted) return Promise.resolve();
     if (timer !== null) clearTimeout(timer);
     timer = null;
     dueAt = Number.POSITIVE_INFINITY;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Admin, type AdminOptions, startAdmin } from '../../src/admin/start-admin.ts';
 import type { QuarantineView, SettledView } from '../../src/admin/views.ts';
+import type { CertificateView } from '../../src/control/certificate-view.ts';
 import type { ControlStatus, EventReport } from '../../src/control/types.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -11,6 +12,7 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 /** What a test says and sees of the house behind admin. */
 export interface House {
   apps: object[];
+  certificates: CertificateView[];
   reason: string | null;
   /** What was asked for by hand. */
   readonly manual: object[];
@@ -37,6 +39,7 @@ export async function startTestAdmin(
   const listeners = new Set<(report: EventReport) => void>();
   const house: House = {
     apps: [],
+    certificates: [],
     reason: null,
     manual: [],
     settled: [],
@@ -62,6 +65,7 @@ export async function startTestAdmin(
       app: (key) => (key === 'shop/store' ? { key } : null),
       host: (host) => (host === 'www.example.com' ? { host } : null),
       quarantined: (limit) => house.quarantine.slice(0, limit),
+      certificates: (only) => house.certificates.filter(({ alerts }) => only === 'all' || alerts.length > 0),
       findings: () => [{ at: 0, code: 'TABLE_ALIAS_DISPLACED' }],
       subscribe: (listener) => {
         listeners.add(listener);

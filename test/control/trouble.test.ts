@@ -147,7 +147,9 @@ test('a data plane that is slow gets what changed meanwhile as one change', asyn
 });
 
 test('stop finishes the batch in hand and leaves the rest unacked', async () => {
-  const { control, store, plane } = scene({ config: { events: { ...config.events, maxBatch: 1 } } });
+  const { control, store, plane } = scene({
+    config: { ...config, events: { ...config.events, maxBatch: 1 } },
+  });
   await control.recover();
   const held = gate();
   store.gate = held.promise;

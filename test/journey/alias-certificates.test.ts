@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { TLSSocket } from 'node:tls';
+import type { CertificateView } from '../../src/control/certificate-view.ts';
 import { issueCertificate } from '../../src/pem/development.ts';
 import { publishBodies } from '../../src/stomp/publish.ts';
 import type { AppView } from '../../src/table/describe.ts';
@@ -217,6 +218,9 @@ describe('certificates of aliases, from event to handshake', () => {
   });
 
   it('scenario 43: an expired and a not yet valid certificate are served by default, and said', async () => {
+    const listed = async () =>
+      (await headgear.admin<{ certificates: CertificateView[] }>('/certificates?alerts=1'))?.certificates ??
+      [];
     for (const [name, startDay, warning] of [
       ['expired.test', -100, 'CERT_EXPIRED'],
       ['early.test', 100, 'CERT_NOT_YET_VALID'],
@@ -225,7 +229,14 @@ describe('certificates of aliases, from event to handshake', () => {
       assert.deepEqual(await upload(name, pair), [null, [warning]]);
       assert.equal(await served(name), fingerprintOf(pair));
       assert.ok(headgear.child.stderr().includes(`"code":"${warning}"`));
+      assert.ok((await listed()).some((view) => view.name === name && view.alerts.includes(warning)));
     }
+    const refused = (await listed()).find(({ name }) => name === 'www.keys.test');
+    assert.equal(refused?.refusal?.code, 'PEM_KEY_TOO_SMALL');
+    assert.match(
+      await headgear.adminText('/metrics'),
+      /headgear_certificates_by_days_left\{within="expired"\} 1/,
+    );
   });
 });
 
