@@ -1,6 +1,7 @@
 /** The control loop and the table as admin sees them. */
 import type { Control } from '../control/create-control.ts';
 import { readManual } from '../control/manual.ts';
+import { takeEvents } from '../control/take-events.ts';
 import { describeApp, describeHost, describePage, describeTable } from '../table/describe.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import type { ControlView } from './views.ts';
@@ -26,6 +27,7 @@ export function controlView(control: Control, policy: TablePolicy): ControlView 
     findings: control.findings,
     certificates: (only) => control.certificates[only](),
     subscribe: control.subscribe,
+    takeEvents: (text, source) => takeEvents(control, text, source, Date.now()),
     async manual(request) {
       const read = readManual(request);
       if (!read.ok) return { status: 400, outcome: 'refused', ...read.rejection, notes: [] };

@@ -7,12 +7,17 @@ export type Body =
   | { readonly ok: false; readonly refusal: Refusal };
 
 /**
- * The whole body. Refused (values, not throws) when it is longer than `maxBytes` or not `type`: no HTML form can send
- * application/json, one more thing that a foreign page cannot do.
+ * The whole body. Refused (values, not throws) when it is longer than `maxBytes` or of no type of `types`: no HTML form can send
+ * application/json or YAML, one more thing that a foreign page cannot do.
  */
-export async function readBody(request: IncomingMessage, type: string, maxBytes: number): Promise<Body> {
+export async function readBody(
+  request: IncomingMessage,
+  types: readonly string[],
+  maxBytes: number,
+): Promise<Body> {
   const sent = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
-  if (sent !== type) return refuse(415, 'ADMIN_BODY_TYPE', `The body must be ${type}.`);
+  if (sent === undefined || !types.includes(sent))
+    return refuse(415, 'ADMIN_BODY_TYPE', `The body must be ${types.join(' or ')}.`);
   const tooLarge = refuse(413, 'ADMIN_BODY_TOO_LARGE', `A body here has at most ${maxBytes} bytes.`);
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return tooLarge;
   const pieces: Buffer[] = [];
@@ -32,7 +37,7 @@ export async function readJson(
 ): Promise<
   { readonly ok: true; readonly value: Readonly<Record<string, unknown>> } | Extract<Body, { ok: false }>
 > {
-  const body = await readBody(request, 'application/json', maxBytes);
+  const body = await readBody(request, ['application/json'], maxBytes);
   if (!body.ok) return body;
   try {
     const value: unknown = body.bytes.length === 0 ? {} : JSON.parse(body.bytes.toString('utf8'));

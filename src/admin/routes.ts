@@ -38,7 +38,7 @@ const INDEX = `<!doctype html>
 <li><a href="/quarantine">/quarantine</a> messages that were not applied, and why (<code>/quarantine/{id}</code> one)</li>
 <li><code>/why?host=www.example.com</code> which events made a route; <a href="/changes">/changes</a> what changed (<code>?from=&amp;to=</code>); <code>/table?at=TIME</code></li>
 <li><a href="/findings">/findings</a> conflicts and who won them, oddities of the latest events</li>
-<li><a href="/events">/events</a> each event as it comes (server-sent events; <code>headgear listen</code>)</li>
+<li><a href="/events">/events</a> each event as it comes (server-sent events; <code>headgear listen</code>); POST takes events</li>
 <li><a href="/keep-awake">/keep-awake</a> answers of the keep-awake probes</li>
 <li><a href="/status">/status</a> generation, message bus, intake, data plane</li>
 <li><a href="/healthz">/healthz</a> <a href="/readyz">/readyz</a> <a href="/metrics">/metrics</a></li>

@@ -3,6 +3,7 @@
  * root. Admin never holds the rooms themselves. What changes something says so, and is asked only after authorise.ts.
  */
 import type { CertificateView } from '../control/certificate-view.ts';
+import type { TakenEvents } from '../control/take-events.ts';
 import type { ControlStatus, EventReport } from '../control/types.ts';
 import type { CommandResult } from '../control/work.ts';
 
@@ -29,6 +30,8 @@ export interface ControlView {
   certificates(only: 'all' | 'alerts'): Iterable<CertificateView>;
   /** Hears of each event once it is durable. Returns what ends that. */
   subscribe(listener: (report: EventReport) => void): () => void;
+  /** Events of another platform's plugin, JSON or YAML; resolves when all of them are durable. */
+  takeEvents(text: Buffer, source: string): Promise<TakenEvents>;
   /** Changes the state by hand (control/manual.ts); resolves when it is durable, with what it came to. */
   manual(request: Readonly<Record<string, unknown>>): Promise<WriteAnswer>;
 }

@@ -1,14 +1,18 @@
 /** What can be changed by POST, each only with the token (authorise.ts). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerJson } from './answer.ts';
+import { answerJson, answerText } from './answer.ts';
 import type { Refusal } from './guard.ts';
-import { readJson } from './read-body.ts';
+import { readBody, readJson } from './read-body.ts';
 import type { ControlView } from './views.ts';
 
 /** Answers by itself, or says why the request is refused. */
 export type Writer = (request: IncomingMessage, response: ServerResponse) => Promise<Refusal | null>;
 
 const MAX_COMMAND_BYTES = 65_536;
+const EVENT_TYPES = ['application/json', 'application/yaml', 'application/x-yaml', 'text/yaml'];
+const MAX_EVENTS_BYTES = 4 * 1_048_576;
+/** Requests with events that are handled at one time: with the bound above, what they may hold of memory. */
+const MAX_EVENT_REQUESTS = 8;
 
 /** null: all. Exactly one of the two must be said: nobody drops everything by a slip. */
 function idsOf({
@@ -25,7 +29,29 @@ function idsOf({
 
 /** The writer of a path, or null. */
 export function createWriteRoutes(control: ControlView): (path: string) => Writer | null {
+  let eventRequests = 0;
+
+  const takeEvents: Writer = async (request, response) => {
+    if (eventRequests >= MAX_EVENT_REQUESTS) {
+      const reason = `${MAX_EVENT_REQUESTS} requests with events are being handled already; send this one again.\n`;
+      answerText(response, 503, reason, { 'Retry-After': '1', Connection: 'close' });
+      return null;
+    }
+    eventRequests += 1;
+    try {
+      const body = await readBody(request, EVENT_TYPES, MAX_EVENTS_BYTES);
+      if (!body.ok) return body.refusal;
+      const from = request.socket.remoteAddress ?? 'gone';
+      const { status, ...answer } = await control.takeEvents(body.bytes, `http:${from}`);
+      answerJson(response, status, answer);
+      return null;
+    } finally {
+      eventRequests -= 1;
+    }
+  };
+
   const writers: Readonly<Record<string, Writer>> = {
+    '/events': takeEvents,
     '/manual': async (request, response) => {
       const body = await readJson(request, MAX_COMMAND_BYTES);
       if (!body.ok) return body.refusal;

@@ -3,7 +3,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Admin, type AdminOptions, startAdmin } from '../../src/admin/start-admin.ts';
-import type { QuarantineView, SettledView } from '../../src/admin/views.ts';
+import type { ControlView, QuarantineView, SettledView } from '../../src/admin/views.ts';
 import type { CertificateView } from '../../src/control/certificate-view.ts';
 import type { ControlStatus, EventReport } from '../../src/control/types.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
@@ -16,6 +16,9 @@ export interface House {
   reason: string | null;
   /** What was asked for by hand. */
   readonly manual: object[];
+  /** Events that came, with their source, and what is answered. */
+  readonly taken: (readonly [text: string, source: string])[];
+  takes: ReturnType<ControlView['takeEvents']>;
   /** What was asked for of quarantined messages. */
   readonly settled: (readonly [verb: string, ids: readonly number[] | null])[];
   quarantine: QuarantineView[];
@@ -42,6 +45,8 @@ export async function startTestAdmin(
     certificates: [],
     reason: null,
     manual: [],
+    taken: [],
+    takes: Promise.resolve({ status: 200, code: '', reason: '', results: [] }),
     settled: [],
     quarantine: [],
     listeners,
@@ -76,6 +81,10 @@ export async function startTestAdmin(
         house.settled.push([verb, ids]);
         const known = ids ?? house.quarantine.map(({ id }) => id);
         return Promise.resolve(known.map((id) => ({ id, ...outcomeOf(id) })));
+      },
+      takeEvents: (text, source) => {
+        house.taken.push([text.toString(), source]);
+        return house.takes;
       },
       manual: (request) => {
         house.manual.push(request);
