@@ -1,5 +1,6 @@
 /** From arguments to a command. */
 import { nearest } from '../config/nearest.ts';
+import { aliases } from './aliases.ts';
 import { certs } from './certs.ts';
 import { changes } from './changes.ts';
 import { check } from './check.ts';
@@ -7,6 +8,8 @@ import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { importCommand } from './import.ts';
 import { listen } from './listen.ts';
+import { members } from './members.ts';
+import { pools } from './pools.ts';
 import { publish } from './publish.ts';
 import { quarantine } from './quarantine.ts';
 import { rotateKey } from './rotate-key.ts';
@@ -24,6 +27,9 @@ const commands: readonly Command[] = [
   table,
   why,
   changes,
+  pools,
+  members,
+  aliases,
   certs,
   quarantine,
   rotateKey,

@@ -14,6 +14,10 @@ const knownActions: ReadonlySet<string> = new Set([
   'add_ssl',
   'remove_ssl',
   'retire_ssl',
+  'pin_endpoint',
+  'unpin_endpoint',
+  'pin_alias',
+  'unpin_alias',
 ]);
 
 const lagBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];

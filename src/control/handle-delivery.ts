@@ -203,8 +203,10 @@ export function decisionsOf(findings: readonly Finding[]): readonly Decision[] {
 export function subjectOf(event: RoutingEvent | TableEvent): string {
   switch (event.action) {
     case 'add_public_endpoint':
+    case 'pin_endpoint':
       return endpointKey(event.endpoint.address, event.endpoint.port);
     case 'remove_public_endpoint':
+    case 'unpin_endpoint':
       return endpointKey(event.address, event.port);
     case 'create_application':
     case 'delete_application':

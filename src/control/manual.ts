@@ -12,31 +12,30 @@ export type ReadManual =
 /** Sorts after every real gear id (hex), so it is never taken for the head gear where there is one. */
 const gearOfNobody = 'manual';
 
+const notGear = 'gear must be the id of a gear';
+
 type Fields = (app: AppRef, request: ManualRequest) => CommandEvent | string;
 
 const verbs: Readonly<Record<string, Fields>> = {
   'add-pool': (app) => ({ action: 'create_application', app, scalable: null, ha: null }),
   'delete-pool': (app) => ({ action: 'delete_application', app }),
-  'add-member': (app, request) => {
-    const at = addressOf(request);
-    if (typeof at === 'string') return at;
-    const gearId = gearOf(request, gearOfNobody);
-    if (gearId === null) return 'gear must be the id of a gear';
-    const types = textsOf(request.types, ['load_balancer']);
-    const protocols = textsOf(request.protocols, ['http', 'ws']);
-    if (types === null || protocols === null) return 'types and protocols must be lists of words';
-    const endpoint = { gearId, cartridge: 'manual', ...at, types, protocols, mappings: [] };
-    return { action: 'add_public_endpoint', app, endpoint };
-  },
+  'add-member': (app, request) => withEndpoint('add_public_endpoint', app, request),
   'delete-member': (app, request) => {
     const at = addressOf(request);
     if (typeof at === 'string') return at;
     const gearId = gearOf(request, '');
-    if (gearId === null) return 'gear must be the id of a gear';
+    if (gearId === null) return notGear;
     return { action: 'remove_public_endpoint', app, gearId, ...at };
+  },
+  'pin-member': (app, request) => withEndpoint('pin_endpoint', app, request),
+  'unpin-member': (app, request) => {
+    const at = addressOf(request);
+    return typeof at === 'string' ? at : { action: 'unpin_endpoint', app, ...at };
   },
   'add-alias': (app, request) => withAlias('add_alias', app, request),
   'delete-alias': (app, request) => withAlias('remove_alias', app, request),
+  'pin-alias': (app, request) => withAlias('pin_alias', app, request),
+  'unpin-alias': (app, request) => withAlias('unpin_alias', app, request),
 };
 
 export const manualVerbs: readonly string[] = Object.keys(verbs);
@@ -74,8 +73,23 @@ function gearOf({ gear }: ManualRequest, otherwise: string): string | null {
   return typeof gear === 'string' ? normalGearId(gear) : null;
 }
 
+function withEndpoint(
+  action: 'add_public_endpoint' | 'pin_endpoint',
+  app: AppRef,
+  request: ManualRequest,
+): CommandEvent | string {
+  const at = addressOf(request);
+  if (typeof at === 'string') return at;
+  const gearId = gearOf(request, gearOfNobody);
+  if (gearId === null) return notGear;
+  const types = textsOf(request.types, ['load_balancer']);
+  const protocols = textsOf(request.protocols, ['http', 'ws']);
+  if (types === null || protocols === null) return 'types and protocols must be lists of words';
+  return { action, app, endpoint: { gearId, cartridge: 'manual', ...at, types, protocols, mappings: [] } };
+}
+
 function withAlias(
-  action: 'add_alias' | 'remove_alias',
+  action: 'add_alias' | 'remove_alias' | 'pin_alias' | 'unpin_alias',
   app: AppRef,
   { alias }: ManualRequest,
 ): CommandEvent | string {

@@ -1,5 +1,5 @@
 /** What the state machine takes: routing events whose certificates were already judged. Time comes only inside events. */
-import type { AppKey, Rejection, RoutingEvent } from '../spi/events.ts';
+import type { AppKey, EndpointFacts, Rejection, RoutingEvent } from '../spi/events.ts';
 import type { CertificateRef, CertificateRefusal, RoutingState } from './state.ts';
 
 type AddSsl = Extract<RoutingEvent, { action: 'add_ssl' }>;
@@ -19,7 +19,20 @@ export type TableEvent =
       readonly alias: string;
       readonly refusal: CertificateRefusal;
     }
-  | ClockEvent;
+  | ClockEvent
+  | PinEvent;
+
+/** An operator's holding of an endpoint or alias, and its end. */
+export type PinEvent =
+  | { readonly action: 'pin_endpoint'; readonly app: AddSsl['app']; readonly endpoint: EndpointFacts }
+  | {
+      readonly action: 'unpin_endpoint';
+      readonly app: AddSsl['app'];
+      readonly address: string;
+      readonly port: number;
+    }
+  | { readonly action: 'pin_alias'; readonly app: AddSsl['app']; readonly alias: string }
+  | { readonly action: 'unpin_alias'; readonly app: AddSsl['app']; readonly alias: string };
 
 /** What the clock brings about, one transition each, so that the journal and the reports say so. */
 export type ClockEvent = {
@@ -51,7 +64,9 @@ export type OwnershipPolicy =
   /** Who had the name gave it up: the latest claim that is left has it. */
   | 'former-claim-returns'
   /** A port belongs to whom it was announced for last: ports are reused between tenants (domain.md 7.1). */
-  | 'last-announcement-wins';
+  | 'last-announcement-wins'
+  /** What an operator pinned stays where it was pinned. */
+  | 'pinned-wins';
 
 /** What a policy came to. */
 export interface Decision {

@@ -42,8 +42,16 @@ export function findingsOfClaim(host: string, claims: NameClaims, by: AppKey): r
     }
     return findings;
   }
+  if (winner.app !== by) {
+    // A later claim that does not win: the winner's is above all ordinary ones.
+    const why = `alias ${host} is pinned to ${winner.app} by hand: the claim of ${by} waits`;
+    return [
+      ...findings,
+      findingOf('TABLE_ALIAS_PINNED', by, decide('pinned-wins', host, winner.app, by, why)),
+    ];
+  }
   const former = claims.aliases.at(-2);
-  if (winner.app !== by || former === undefined) return findings;
+  if (former === undefined) return findings;
   const why = `alias ${host} was claimed by ${by}: ${former.app} is displaced`;
   const decision = decide('last-add-wins', host, by, former.app, why);
   return [...findings, findingOf('TABLE_ALIAS_DISPLACED', former.app, decision)];

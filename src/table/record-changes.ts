@@ -109,7 +109,7 @@ function headOf(app: Application | undefined): ApplicationHead | null {
 
 function sameHead(a: Application | undefined, b: Application | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.scalable === b.scalable && a.ha === b.ha && a.headGearId === b.headGearId;
+  return a.scalable === b.scalable && a.ha === b.ha && a.headGearId === b.headGearId && a.ghost === b.ghost;
 }
 
 /** Stands in where a journal begins in the middle of an application's life. */

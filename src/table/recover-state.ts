@@ -4,6 +4,7 @@ import type { AppKey } from '../spi/events.ts';
 import { endpointKey } from './address-policy.ts';
 import { claimAlias, claimImplied } from './name-claims.ts';
 import { impliedNames } from './names.ts';
+import { ordinaryClaim } from './pins.ts';
 import type { TablePolicy } from './policy.ts';
 import type { Application, EndpointKey, NameClaims, RoutingState, Tombstone } from './state.ts';
 
@@ -33,7 +34,7 @@ export function recoverState(
     for (const record of stored.aliases) {
       if (!record.announced) continue;
       claimAlias(names, record.alias, stored.key, record.claim);
-      highestClaim = Math.max(highestClaim, record.claim);
+      highestClaim = Math.max(highestClaim, ordinaryClaim(record));
     }
   }
   return {

@@ -36,13 +36,24 @@ export interface AliasRecord {
   readonly claim: number;
   readonly certificate: CertificateRef | null;
   readonly refusal: CertificateRefusal | null;
+  /** `claim`: the one that it has without the pin. */
+  readonly pin?: Pin & { readonly claim: number };
   /** Epoch milliseconds until which the certificate is still served after its removal; absent: it was not removed. */
   readonly retiresAt?: number;
   /** Epoch milliseconds at which a certificate replaced this one's former without a remove: that may still come. */
   readonly replacedAt?: number;
 }
 
+/** Held by an operator, whatever events say. */
+export interface Pin {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Whether events say that it is there: unpinning ends with that. */
+  readonly announced: boolean;
+}
+
 export interface EndpointRecord extends EndpointFacts {
+  readonly pin?: Pin;
   /** Epoch milliseconds at which an add changed these facts: the remove that belonged before it may still come. */
   readonly replacedAt?: number;
 }
@@ -66,6 +77,8 @@ export interface Application {
   readonly ha: boolean | null;
   /** Lowest gear id ever seen: the head gear (domain.md 3). */
   readonly headGearId: string | null;
+  /** Deleted by events; only what is pinned is left of it. */
+  readonly ghost?: true;
   /** In order of arrival; unique by address and port. */
   readonly endpoints: readonly EndpointRecord[];
   /** In order of claim. */

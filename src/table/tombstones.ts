@@ -51,13 +51,14 @@ export function refusedBirth(
   policy: TablePolicy,
 ): Rejection | null {
   const key = appKeyOf(ref);
-  if (state.apps.has(key)) return null;
+  const known = state.apps.get(key);
+  if (known !== undefined && known.ghost !== true) return null;
   const tombstone = state.tombstones.get(key);
   if (!stamp.byHand && isFresh(tombstone, stamp, policy.windows.tombstoneMs)) {
     const reason = `${key} was deleted${sinceWhen(tombstone, stamp)}: only create_application brings it back`;
     return { code: 'TABLE_LATE_ADD', reason };
   }
-  return tooManyApplications(state, policy);
+  return known === undefined ? tooManyApplications(state, policy) : null;
 }
 
 /** Why there is no room for one more application, or null. Nothing is ever evicted for a new one. */

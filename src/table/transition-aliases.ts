@@ -7,6 +7,7 @@ import { maxAliasesPerApp } from './bounds.ts';
 import type { Stamp, Transition } from './events.ts';
 import { claimAlias, claimsOf, releaseAlias } from './name-claims.ts';
 import { findingsOfClaim, findingsOfRelease } from './ownership.ts';
+import { pinnedBy } from './pins.ts';
 import type { TablePolicy } from './policy.ts';
 import type { AliasRecord, Application, RoutingState } from './state.ts';
 import { refusedBirth } from './tombstones.ts';
@@ -30,6 +31,10 @@ export function addAlias(
 ): Transition {
   const { alias } = event;
   const held = findAlias(state.apps.get(appKeyOf(event.app)), alias);
+  const known = state.apps.get(appKeyOf(event.app));
+  if (known !== undefined && held?.pin?.announced === false) {
+    return changed(withApp(state, notePinned(known, held, true)), [known.key]);
+  }
   if (held?.announced === true) return unchanged(state);
   if (held === undefined && aliasesAreFull(state, appKeyOf(event.app)))
     return tooManyAliases(state, event.app);
@@ -49,10 +54,21 @@ export function addAlias(
 }
 
 /** Takes back this application's claim alone, and its certificate with it (domain.md 10, 42). */
-export function removeAlias(state: RoutingState, event: Event<'remove_alias'>): Transition {
+export function removeAlias(state: RoutingState, event: Event<'remove_alias'>, stamp: Stamp): Transition {
   const app = state.apps.get(appKeyOf(event.app));
   const held = findAlias(app, event.alias);
   if (app === undefined || held === undefined) return unchanged(state);
+  if (held.pin !== undefined) {
+    const { code, reason } = pinnedBy(`alias ${event.alias}`, app.key);
+    if (stamp.byHand) return rejected(state, { code, reason });
+    if (!held.pin.announced) return unchanged(state);
+    const finding = {
+      code,
+      app: app.key,
+      message: `alias ${event.alias} stays: it is pinned to ${app.key} by hand`,
+    };
+    return changed(withApp(state, notePinned(app, held, false)), [app.key], [finding]);
+  }
   const names = held.announced ? releaseAlias(state.names, event.alias, app.key) : state.names;
   const next = withApp({ ...state, names }, { ...app, aliases: withoutAlias(app, event.alias) });
   const findings = findingsOfRelease(
@@ -62,6 +78,14 @@ export function removeAlias(state: RoutingState, event: Event<'remove_alias'>): 
     app.key,
   );
   return changed(next, [app.key], findings);
+}
+
+/** The application with what events say now of its pinned alias; where it went, its certificate and key go with it. */
+export function notePinned(app: Application, held: AliasRecord, announced: boolean): Application {
+  const { retiresAt: _, replacedAt: __, ...record } = held;
+  const pin = { at: 0, claim: held.claim, ...held.pin, announced };
+  const noted = announced ? { ...held, pin } : { ...record, certificate: null, refusal: null, pin };
+  return { ...app, aliases: app.aliases.map((one) => (one === held ? noted : one)) };
 }
 
 export function findAlias(app: Application | undefined, alias: string): AliasRecord | undefined {

@@ -5,6 +5,7 @@ import type { Finding, Stamp, Transition } from './events.ts';
 import { claimImplied, claimsOf, releaseAlias, releaseImplied } from './name-claims.ts';
 import { impliedNames } from './names.ts';
 import { findingsOfClaim, findingsOfRelease } from './ownership.ts';
+import { hasPins, pinnedBy } from './pins.ts';
 import type { TablePolicy } from './policy.ts';
 import type { Application, RoutingState } from './state.ts';
 import { bury, tooManyApplications } from './tombstones.ts';
@@ -24,7 +25,7 @@ export interface Ensured {
 export function ensureApp(state: RoutingState, ref: AppRef, policy: TablePolicy): Ensured {
   const key = appKeyOf(ref);
   const known = state.apps.get(key);
-  if (known !== undefined) return { state, app: known, findings: [], buried: [] };
+  if (known !== undefined) return revived(state, known);
   const app: Application = {
     key,
     appName: ref.appName,
@@ -40,6 +41,15 @@ export function ensureApp(state: RoutingState, ref: AppRef, policy: TablePolicy)
   const tombstones = state.tombstones.delete(key);
   const next = withApp({ ...state, names: claimImplied(state.names, implied, key), tombstones }, app);
   return { state: next, app, findings: findingsOfNames(next, app, policy), buried };
+}
+
+/** A ghost whose application is there again is none any more. */
+function revived(state: RoutingState, known: Application): Ensured {
+  if (known.ghost !== true) return { state, app: known, findings: [], buried: [] };
+  const { ghost: _, ...app } = known;
+  const buried = state.tombstones.has(app.key) ? [app.key] : [];
+  const next = withApp({ ...state, tombstones: state.tombstones.delete(app.key) }, app);
+  return { state: next, app, findings: [], buried };
 }
 
 export function createApplication(
@@ -77,16 +87,56 @@ export function deleteApplication(
     const { tombstones, buried } = bury(state.tombstones, key, stamp, policy);
     return buried.length === 0 ? unchanged(state) : changed({ ...state, tombstones }, [], [], buried);
   }
+  if (hasPins(app) && stamp.byHand) return rejected(state, pinnedBy('something of it', key));
+  if (app.ghost === true) return unchanged(state);
+  const { tombstones, buried } = bury(state.tombstones, key, stamp, policy);
+  if (hasPins(app)) {
+    const message = `${key} was deleted; what is pinned to it by hand stays`;
+    const ghost = { ...withoutUnpinned(state, app), tombstones };
+    return changed(ghost, [key], [{ code: 'TABLE_PINNED', app: key, message }], buried);
+  }
+  const next = { ...withoutApplication(state, app, policy), tombstones };
+  return changed(next, [key], findingsOfDeath(state, next, app, policy), buried);
+}
+
+function withoutApplication(state: RoutingState, app: Application, policy: TablePolicy): RoutingState {
   const endpointOwners = state.endpointOwners.withMutations((owners) => {
     for (const endpoint of app.endpoints) owners.delete(endpointKey(endpoint.address, endpoint.port));
   });
   const names = state.names.withMutations((all) => {
     releaseImplied(all, impliedNames(app, policy));
-    for (const record of app.aliases) if (record.announced) releaseAlias(all, record.alias, key);
+    for (const record of app.aliases) if (record.announced) releaseAlias(all, record.alias, app.key);
   });
-  const { tombstones, buried } = bury(state.tombstones, key, stamp, policy);
-  const next = { ...state, apps: state.apps.delete(key), endpointOwners, names, tombstones };
-  return changed(next, [key], findingsOfDeath(state, next, app, policy), buried);
+  return { ...state, apps: state.apps.delete(app.key), endpointOwners, names };
+}
+
+/** A ghost: of a deleted application only what is pinned, and no certificate. */
+function withoutUnpinned(state: RoutingState, app: Application): RoutingState {
+  const endpointOwners = state.endpointOwners.withMutations((owners) => {
+    for (const { address, port, pin } of app.endpoints) {
+      if (pin === undefined) owners.delete(endpointKey(address, port));
+    }
+  });
+  const names = state.names.withMutations((all) => {
+    for (const { alias, announced, pin } of app.aliases) {
+      if (announced && pin === undefined) releaseAlias(all, alias, app.key);
+    }
+  });
+  const endpoints = app.endpoints.flatMap((one) =>
+    one.pin === undefined ? [] : [{ ...one, pin: { ...one.pin, announced: false } }],
+  );
+  const aliases = app.aliases.flatMap((one) =>
+    one.pin === undefined
+      ? []
+      : [{ ...one, certificate: null, refusal: null, pin: { ...one.pin, announced: false } }],
+  );
+  return withApp({ ...state, endpointOwners, names }, { ...app, ghost: true, endpoints, aliases });
+}
+
+/** Where the last pin of a ghost went, it goes. */
+export function withoutGhost(state: RoutingState, key: AppKey, policy: TablePolicy): RoutingState {
+  const app = state.apps.get(key);
+  return app?.ghost === true && !hasPins(app) ? withoutApplication(state, app, policy) : state;
 }
 
 /** What an operator should know of a new application's names. */

@@ -5,6 +5,7 @@ import { canonicalAddress, endpointKey, judgeAddress } from './address-policy.ts
 import { maxEndpointCharacters, maxEndpointsPerApp } from './bounds.ts';
 import type { Stamp, Transition } from './events.ts';
 import { findingOfTakeOver } from './ownership.ts';
+import { findEndpoint, pinnedBy } from './pins.ts';
 import type { TablePolicy } from './policy.ts';
 import type { Application, EndpointKey, EndpointRecord, RoutingState } from './state.ts';
 import { refusedBirth } from './tombstones.ts';
@@ -34,6 +35,9 @@ export function addEndpoint(
   const key = appKeyOf(event.app);
   const owner = state.endpointOwners.get(endpoint);
   if (owner === key) return updateEndpoint(state, key, facts, stamp);
+  if (owner !== undefined && findEndpoint(state.apps.get(owner), endpoint)?.pin !== undefined) {
+    return rejected(state, pinnedBy(endpoint, owner));
+  }
   const refused = refusedBirth(state, event.app, stamp, policy);
   if (refused !== null) return rejected(state, refused);
   if ((state.apps.get(key)?.endpoints.length ?? 0) >= maxEndpointsPerApp) {
@@ -81,11 +85,18 @@ export function removeEndpoint(
     const message = `${endpoint} belongs to ${owner}: the remove by ${key} is ignored`;
     return unchanged(state, { code: 'TABLE_NOT_OWNER', app: key, message });
   }
-  const held = app.endpoints.find((facts) => endpointKey(facts.address, facts.port) === endpoint);
+  const held = findEndpoint(app, endpoint);
   const isKnown = held !== undefined && held.gearId !== UNKNOWN_GEAR && event.gearId !== '';
   if (isKnown && held.gearId !== event.gearId) {
     const message = `${endpoint} is gear ${held.gearId}'s now: the remove of gear ${event.gearId} is ignored`;
     return unchanged(state, { code: 'TABLE_GEAR_MISMATCH', app: key, message });
+  }
+  if (held?.pin !== undefined) {
+    const { code, reason } = pinnedBy(endpoint, key);
+    if (stamp.byHand) return rejected(state, { code, reason });
+    if (!held.pin.announced) return unchanged(state);
+    const message = `${endpoint} stays: it is pinned to ${key} by hand`;
+    return changed(withApp(state, noteEndpoint(app, held, false)), [key], [{ code, app: key, message }]);
   }
   if (!stamp.byHand && wasJustReplaced(held, stamp, policy)) {
     const message = `${endpoint} was announced anew just before: its remove is taken for an earlier one, overtaken`;
@@ -110,7 +121,9 @@ function updateEndpoint(state: RoutingState, key: AppKey, facts: EndpointFacts, 
   if (app === undefined) return unchanged(state);
   const at = app.endpoints.findIndex((held) => held.address === facts.address && held.port === facts.port);
   const held = app.endpoints[at];
-  if (held === undefined || sameFacts(held, facts)) return unchanged(state);
+  if (held?.pin?.announced === false) return changed(withApp(state, noteEndpoint(app, held, true)), [key]);
+  // What is pinned stays as it was pinned.
+  if (held === undefined || held.pin !== undefined || sameFacts(held, facts)) return unchanged(state);
   // Who does not even know the gear has nothing to correct.
   if (facts.gearId === UNKNOWN_GEAR && held.gearId !== UNKNOWN_GEAR) return unchanged(state);
   const headGearId = lowestGear(app.headGearId, facts.gearId);
@@ -119,12 +132,18 @@ function updateEndpoint(state: RoutingState, key: AppKey, facts: EndpointFacts, 
   return changed(withApp(state, { ...app, headGearId, endpoints: app.endpoints.with(at, record) }), [key]);
 }
 
-function evict(state: RoutingState, owner: AppKey, endpoint: EndpointKey): RoutingState {
+/** The application with what events say now of its pinned endpoint. */
+function noteEndpoint(app: Application, held: EndpointRecord, announced: boolean): Application {
+  const noted: EndpointRecord = { ...held, pin: { at: held.pin?.at ?? 0, announced } };
+  return { ...app, endpoints: app.endpoints.map((one) => (one === held ? noted : one)) };
+}
+
+export function evict(state: RoutingState, owner: AppKey, endpoint: EndpointKey): RoutingState {
   const former = state.apps.get(owner);
   return former === undefined ? state : withoutEndpoint(state, former, endpoint);
 }
 
-function withoutEndpoint(state: RoutingState, app: Application, endpoint: EndpointKey): RoutingState {
+export function withoutEndpoint(state: RoutingState, app: Application, endpoint: EndpointKey): RoutingState {
   const endpoints = app.endpoints.filter((facts) => endpointKey(facts.address, facts.port) !== endpoint);
   return withApp({ ...state, endpointOwners: state.endpointOwners.delete(endpoint) }, { ...app, endpoints });
 }

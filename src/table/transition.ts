@@ -6,6 +6,7 @@ import { addAlias, removeAlias } from './transition-aliases.ts';
 import { createApplication, deleteApplication } from './transition-application.ts';
 import { addSsl, refuseSsl, removeSsl, retireSsl } from './transition-certificates.ts';
 import { addEndpoint, removeEndpoint } from './transition-endpoints.ts';
+import { pinAlias, pinEndpoint, unpinAlias, unpinEndpoint } from './transition-pins.ts';
 
 /**
  * Applies one event. The same `state` reference comes back exactly when nothing changed; a `rejection` (`TABLE_...`) always leaves
@@ -29,13 +30,21 @@ export function transition(
     case 'add_alias':
       return addAlias(state, event, policy, stamp);
     case 'remove_alias':
-      return removeAlias(state, event);
+      return removeAlias(state, event, stamp);
     case 'add_ssl':
       return addSsl(state, event, policy, stamp);
     case 'refuse_ssl':
       return refuseSsl(state, event, policy, stamp);
     case 'remove_ssl':
       return removeSsl(state, event, policy, stamp);
+    case 'pin_endpoint':
+      return pinEndpoint(state, event, policy, stamp);
+    case 'unpin_endpoint':
+      return unpinEndpoint(state, event, policy);
+    case 'pin_alias':
+      return pinAlias(state, event, policy, stamp);
+    case 'unpin_alias':
+      return unpinAlias(state, event, policy);
     case 'retire_ssl':
       return retireSsl(state, event);
   }

@@ -74,5 +74,5 @@ test('a request by hand that makes no sense is refused with what it should be', 
     assert.equal(read.ok, false, JSON.stringify(request));
     if (!read.ok) assert.match(read.rejection.code, /^CONTROL_MANUAL_/);
   }
-  assert.equal(manualVerbs.length, 6);
+  assert.equal(manualVerbs.length, 10);
 });
