@@ -13,16 +13,22 @@ import type { AppView } from '../../src/table/describe.ts';
 import { testCa, testCertificate } from './certificates.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
 import { request } from './client.ts';
+import type { CrashStep } from './crash-at.ts';
 import { eventually } from './eventually.ts';
 
+const CRASH_AT = new URL('./crash-at.js', import.meta.url).href;
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 /** A loaded machine may take its time; whoever waits for a condition is not slowed down by a generous limit. */
 export const PATIENCE_MS = 60_000;
 export const CLOUD_DOMAIN = 'apps.example.test';
 
 /** Runs `headgear` with these arguments. */
-export function startHeadgearCommand(args: readonly string[], options: ChildOptions = {}): Promise<Child> {
-  return startChild(process.execPath, [MAIN, ...args], options);
+export function startHeadgearCommand(
+  args: readonly string[],
+  options: ChildOptions = {},
+  nodeArgs: readonly string[] = [],
+): Promise<Child> {
+  return startChild(process.execPath, [...nodeArgs, MAIN, ...args], options);
 }
 
 /** What stays when the process goes: configuration, certificates, state. */
@@ -32,6 +38,8 @@ export interface HeadgearHome {
   readonly caFile: string;
   /** Starts the program and resolves once it says that it is ready. One at a time. */
   start(): Promise<HeadgearProcess>;
+  /** Starts it so that it ends by SIGKILL at a step (crash-at.ts), `synced:3`; resolves when it has ended. */
+  startToCrash(at: `${CrashStep}:${number}`): Promise<void>;
   /** Kills what still runs and removes the folder. */
   remove(): Promise<void>;
 }
@@ -116,6 +124,16 @@ export function headgearHome(config: Readonly<Record<string, unknown>> = {}): He
       assert.ok(child === null || !child.running, 'one process a home');
       child = await startHeadgearCommand(['run', '--config', configFile], { cwd: folder });
       return whenReady(child);
+    },
+    async startToCrash(at) {
+      assert.ok(child === null || !child.running, 'one process a home');
+      child = await startHeadgearCommand(
+        ['run', '--config', configFile],
+        { cwd: folder, env: { ...process.env, HEADGEAR_TEST_CRASH: at } },
+        ['--import', CRASH_AT],
+      );
+      const code = await child.ended;
+      assert.equal(code, null, `it ended by itself:\n${child.stderr()}`);
     },
     async remove() {
       await child?.end('SIGKILL');
