@@ -37,11 +37,20 @@ export interface HeadgearHome {
   /** PEM file of the CA that the platform certificate is under. */
   readonly caFile: string;
   /** Starts the program and resolves once it says that it is ready. One at a time. */
-  start(): Promise<HeadgearProcess>;
+  start(options?: StartOptions): Promise<HeadgearProcess>;
+  /** Starts it where it cannot become ready; resolves with its exit code and what it said. */
+  startInVain(options?: StartOptions): Promise<{ readonly code: number | null; readonly said: string }>;
   /** Starts it so that it ends by SIGKILL at a step (crash-at.ts), `synced:3`; resolves when it has ended. */
   startToCrash(at: `${CrashStep}:${number}`): Promise<void>;
   /** Kills what still runs and removes the folder. */
   remove(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Program and arguments that go on as what follows them: `prlimit`, `setpriv`. */
+  readonly through?: readonly string[];
+  /** Modules that are preloaded. */
+  readonly preload?: readonly string[];
 }
 
 export interface HeadgearStatus {
@@ -117,13 +126,27 @@ export function headgearHome(config: Readonly<Record<string, unknown>> = {}): He
   };
   const configFile = file('headgear.yaml', dump(whole));
   let child: Child | null = null;
+  const startRun = ({ through = [], preload = [] }: StartOptions = {}): Promise<Child> => {
+    const imports = preload.flatMap((url) => ['--import', url]);
+    const [program = process.execPath, ...rest] = [
+      ...through,
+      ...[process.execPath, ...imports, MAIN, 'run', '--config', configFile],
+    ];
+    return startChild(program, rest, { cwd: folder });
+  };
   return {
     folder,
     caFile,
-    async start() {
+    async start(options) {
       assert.ok(child === null || !child.running, 'one process a home');
-      child = await startHeadgearCommand(['run', '--config', configFile], { cwd: folder });
+      child = await startRun(options);
       return whenReady(child);
+    },
+    async startInVain(options) {
+      assert.ok(child === null || !child.running, 'one process a home');
+      child = await startRun(options);
+      const code = await child.ended;
+      return { code, said: child.stderr() };
     },
     async startToCrash(at) {
       assert.ok(child === null || !child.running, 'one process a home');
