@@ -145,8 +145,13 @@ export const configSchema = z.strictObject({
       minHeadBytesPerSecond: z.int().min(0).default(100),
       keepAliveTimeoutMs: ms.default(65_000),
       bodyIdleTimeoutMs: ms.default(60_000),
+      /** What a body has to bring in each second, over a window, while the gear takes it and has not begun to answer; 0: any speed. */
+      minBodyBytesPerSecond: z.int().min(0).default(100),
+      bodyRateWindowMs: ms.default(30_000),
       tunnelIdleTimeoutMs: ms.default(3_600_000),
       maxConnections: count.default(50_000),
+      /** Open connections of one client address (of IPv6: of one /64), trusted proxies apart; 0: no limit. */
+      maxConnectionsPerAddress: z.int().min(0).default(0),
       maxRequestsPerConnection: count.default(1_000_000),
     })
     .prefault({}),

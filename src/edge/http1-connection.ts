@@ -370,14 +370,15 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       headBytes: this.#input.length,
       fresh: this.#served === 0,
       paused: this.#paused,
+      bodyBytes: this.#answer.headGiven ? -1 : (this.#context?.bytesIn ?? -1),
     };
     const verdict = this.#clock.judge(this.#socket, state, this.#serving.http, now);
     if (verdict === 'fine') return;
     if (verdict === 'end') {
       this.#linger();
-    } else if (verdict === 'body-late') {
+    } else if (verdict === 'body-late' || verdict === 'body-slow') {
       this.#dropExchange();
-      this.#failWith('CLIENT_TIMEOUT', '');
+      this.#failWith('CLIENT_TIMEOUT', verdict === 'body-slow' ? 'BODY_SLOW' : '');
     } else if (typeof verdict !== 'string') {
       this.#refuse(verdict);
     } else {

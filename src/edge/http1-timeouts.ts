@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import type { HeadError } from '../http/request-head.ts';
 import { SendWatch } from '../upstream/send-watch.ts';
+import { BodyRate, type BodyRateLimits } from './body-rate.ts';
 
 /**
  * head: reading a head (or waiting for one). body: the request's body is on its way. waiting: the request is whole, its answer is
@@ -29,7 +30,7 @@ export interface Http1Times {
 }
 
 /** A head's error is to be answered. */
-export type Http1Verdict = 'fine' | 'end' | 'unread' | 'destroy' | 'body-late' | HeadError;
+export type Http1Verdict = 'fine' | 'end' | 'unread' | 'destroy' | 'body-late' | 'body-slow' | HeadError;
 
 const HEAD_LATE: HeadError = {
   code: 'HTTP_HEAD_TIMEOUT',
@@ -89,18 +90,22 @@ export class Http1Clock {
   /** Of the moment from which on only the client's end was waited for. */
   lingeringSince = 0;
   readonly #sendWatch = new SendWatch();
+  #bodyRate: BodyRate | null = null;
 
-  /** What is to be done now. */
+  /** What is to be done now. `bodyBytes` as for BodyRate. */
   judge(
     socket: Socket,
-    state: Pick<Http1Times, 'phase' | 'headBytes' | 'fresh' | 'paused'>,
-    http: Limits,
+    state: Pick<Http1Times, 'phase' | 'headBytes' | 'fresh' | 'paused'> & { readonly bodyBytes: number },
+    http: Limits & BodyRateLimits,
     now: number,
   ): Http1Verdict {
     const unreadMs = this.#sendWatch.stalledMs(socket, now);
     const unread = this.#sendWatch.waiting;
     // The last bytes of an answer may take a slow client longer: only then its end is waited for.
     if (unread && state.phase === 'lingering') this.lingeringSince = this.lastActivity = now;
+    if (state.phase === 'body') this.#bodyRate ??= new BodyRate();
+    const bodyBytes = state.phase === 'body' && !state.paused ? state.bodyBytes : -1;
+    if (this.#bodyRate?.isTooSlow(bodyBytes, now, http)) return 'body-slow';
     return judgeTimes(
       {
         ...state,

@@ -11,6 +11,7 @@ import type { RequestContext } from '../telemetry/request-context.ts';
 import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
+import { BodyRate } from './body-rate.ts';
 import { Http2Answer } from './http2-answer.ts';
 import { Http2Body, type Http2BodyOwner } from './http2-body.ts';
 import type { Http2Owner } from './http2-owner.ts';
@@ -45,6 +46,7 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
   /** When it was reset for a fault, of performance.now(); 0: it was not. */
   #resetAt = 0;
   #lastActivity = this.#startedAt;
+  #bodyRate: BodyRate | null = null;
 
   // The answer's way out, as of the last sweep:
   #unread = 0;
@@ -300,7 +302,14 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
     }
     const waitsForBody = this.#body !== null && !this.#body.whole;
     if (!waitsForBody && unread === 0) return;
-    if (now - this.#lastActivity > this.#owner.serving.http.bodyIdleTimeoutMs) {
+    const { http } = this.#owner.serving;
+    const gearWaits = waitsForBody && !this.#answer.headGiven && this.#exchange?.writable === true;
+    this.#bodyRate ??= new BodyRate();
+    if (this.#bodyRate.isTooSlow(gearWaits ? this.#context.bytesIn : -1, now, http)) {
+      this.#failWith('CLIENT_TIMEOUT', 'BODY_SLOW');
+      return;
+    }
+    if (now - this.#lastActivity > http.bodyIdleTimeoutMs) {
       this.#failWith('CLIENT_TIMEOUT', '');
     }
   }

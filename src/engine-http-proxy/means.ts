@@ -46,10 +46,11 @@ export interface ConnectionClock {
       readonly headBytes: number;
       readonly fresh: boolean;
       readonly paused: boolean;
+      readonly bodyBytes: number;
     },
     http: Config['http'],
     now: number,
-  ): 'fine' | 'end' | 'unread' | 'destroy' | 'body-late' | HeadError;
+  ): 'fine' | 'end' | 'unread' | 'destroy' | 'body-late' | 'body-slow' | HeadError;
 }
 
 /** What the listener knows of a connection. */

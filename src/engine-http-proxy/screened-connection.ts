@@ -38,6 +38,9 @@ export class ScreenedConnection extends Duplex {
   #body: BodyCutter | null = null;
   #chunked = false;
   #served = 0;
+  #bodyBytes = 0;
+  /** Something of an answer has gone out, since the head. */
+  #answering = false;
   #room = true;
   #paused = false;
   #advancing = false;
@@ -110,11 +113,13 @@ export class ScreenedConnection extends Duplex {
       headBytes: this.#input.length,
       fresh: this.#served === 0,
       paused: this.#paused,
+      bodyBytes: this.#answering ? -1 : this.#bodyBytes,
     };
     const verdict = this.#clock.judge(this.#socket, state, this.#means.http, now);
     if (verdict === 'fine') return;
     if (verdict === 'end') this.end();
     else if (verdict === 'body-late') this.#failBody('CLIENT_TIMEOUT', '');
+    else if (verdict === 'body-slow') this.#failBody('CLIENT_TIMEOUT', 'BODY_SLOW');
     else if (verdict === 'unread' || verdict === 'destroy') this.#socket.destroy();
     else this.#refuse(verdict);
   }
@@ -173,6 +178,8 @@ export class ScreenedConnection extends Duplex {
       return false;
     }
     this.#served++;
+    this.#bodyBytes = 0;
+    this.#answering = false;
     this.#body = this.#means.bodyAfter(head);
     this.#chunked = head.chunked;
     this.#phase = this.#body === null ? 'waiting' : 'body';
@@ -194,6 +201,7 @@ export class ScreenedConnection extends Duplex {
       return false;
     }
     this.#input.drop(taken);
+    this.#bodyBytes += taken;
     if (body.whole) this.#phase = 'waiting';
     if (this.#chunked) {
       const pieces = slices.flatMap((slice) => [latin1(chunkHead(slice.length)), slice, latin1('\r\n')]);
@@ -243,6 +251,8 @@ export class ScreenedConnection extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    // A `100 Continue` alone is no answer yet, and begins with its status.
+    if (!isContinue(chunk)) this.#answering = true;
     // An error shows in the socket's own 'close'.
     this.#socket.write(chunk, () => {
       this.#clock.lastActivity = performance.now();
@@ -275,6 +285,10 @@ export class ScreenedConnection extends Duplex {
     }
     done();
   }
+}
+
+function isContinue(chunk: Buffer): boolean {
+  return chunk.length < 64 && chunk.toString('latin1', 0, 12) === 'HTTP/1.1 100';
 }
 
 function latin1(text: string): Buffer {

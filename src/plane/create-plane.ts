@@ -12,6 +12,7 @@ import type { PlatformCertificate } from '../certificates/load-platform.ts';
 import type { Staple } from '../certificates/staples.ts';
 import type { TicketSecret } from '../certificates/ticket-keys.ts';
 import type { Config } from '../config/schema.ts';
+import { createAddressLimit } from '../edge/address-limit.ts';
 import { createClientJudge } from '../edge/client-certificate.ts';
 import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
@@ -201,6 +202,12 @@ export function createPlane(options: PlaneOptions): Plane {
     );
   };
 
+  const withinLimit = createAddressLimit({
+    maxPerAddress: config.http.maxConnectionsPerAddress,
+    trusted: trust,
+    metrics,
+  });
+
   const open = async (
     scheme: 'http' | 'https',
     onConnection: (socket: net.Socket, facts: ConnectionFacts) => void,
@@ -208,7 +215,7 @@ export function createPlane(options: PlaneOptions): Plane {
     for (const listenerConfig of config.listeners[scheme]) {
       const listener = await startListener(listenerConfig, scheme, {
         maxConnections: config.http.maxConnections,
-        onConnection,
+        onConnection: withinLimit(onConnection),
         onProxyHeaderFailure: () => proxyHeaderFailures.inc(),
         onError: (error) =>
           log.error('a listener has trouble accepting connections', { scheme, error: error.message }),
