@@ -12,6 +12,7 @@ import { members } from './members.ts';
 import { pools } from './pools.ts';
 import { publish } from './publish.ts';
 import { quarantine } from './quarantine.ts';
+import { reconcile } from './reconcile.ts';
 import { rotateKey } from './rotate-key.ts';
 import { run } from './run.ts';
 import { table } from './table.ts';
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   run,
   check,
   importCommand,
+  reconcile,
   publish,
   listen,
   table,

@@ -26,7 +26,8 @@ export interface CertificateFiles {
 }
 
 export interface NginxPicture extends Picture {
-  readonly certificates: readonly CertificateFiles[];
+  /** Their files; keys are read only when their turn comes. */
+  readonly certificateFiles: readonly CertificateFiles[];
 }
 
 const MAX_FILE_BYTES = 1_048_576;
@@ -52,8 +53,10 @@ export async function readNginxFolder(options: NginxFolderOptions): Promise<Ngin
   const done = (): NginxPicture => ({
     source: `nginx:${dir}`,
     apps: new Map([...apps].map(([key, building]) => [key, finished(building)])),
-    certificates: [...certificates.values()],
+    certificateFiles: [...certificates.values()],
     problems,
+    knowsDetails: false,
+    doubtsEmpty: false,
   });
 
   const files = (await readdir(dir)).sort();
@@ -141,7 +144,14 @@ export async function readNginxFolder(options: NginxFolderOptions): Promise<Ngin
 }
 
 function finished({ app, endpoints, aliases }: Building): PictureApp {
-  return { app, scalable: null, ha: null, endpoints: [...endpoints.values()], aliases: [...aliases] };
+  return {
+    app,
+    scalable: null,
+    ha: null,
+    endpoints: [...endpoints.values()],
+    aliases: [...aliases],
+    certificates: [],
+  };
 }
 
 function addMember(

@@ -59,9 +59,9 @@ test('a certificate that came before its alias is found although nginx never ser
   folder.file('www.example.com.crt', 'chain');
   folder.file('www.example.com.key', 'key');
   folder.alias(POOL, 'www.example.com');
-  const { certificates } = await folder.read();
+  const { certificateFiles } = await folder.read();
   assert.deepEqual(
-    certificates.map(({ alias }) => alias),
+    certificateFiles.map(({ alias }) => alias),
     ['www.example.com'],
   );
 });
