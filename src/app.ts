@@ -23,7 +23,7 @@ import { createStapler, type Stapler } from './stapling/stapler.ts';
 import { startIntake } from './stomp/intake.ts';
 import { startSubscriber } from './stomp/subscriber.ts';
 import { startKeyCare } from './store/key-care.ts';
-import { keySourceOf } from './store/master-key.ts';
+import { keySourceOf, withoutKeys } from './store/master-key.ts';
 import { openStore } from './store/open-store.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
 import { createLog } from './telemetry/log.ts';
@@ -55,8 +55,10 @@ export interface Headgear {
 }
 
 /** Starts everything. `name` stands for the configuration in messages (its file). Rejects with what an operator has to mend. */
-export async function startHeadgear(config: Config, name: string): Promise<Headgear> {
-  const files = checkFiles(config);
+export async function startHeadgear(given: Config, name: string): Promise<Headgear> {
+  // Whoever keeps the configuration must not keep the master key on the heap with it.
+  const config: Config = { ...given, masterKey: {} };
+  const files = checkFiles(given);
   const platform = loadPlatformCertificates(config.tls);
   const client = loadClientRules(config.clientCertificates);
   const broken = [...platform.problems, ...client.problems].map(({ path, code, reason }) => ({
@@ -78,7 +80,7 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
     for (const end of running.splice(0).reverse()) await end();
   };
   try {
-    const masterKey = keySourceOf(config.masterKey, config.stateDir);
+    const masterKey = keySourceOf(given.masterKey, given.stateDir);
     const store = await openStore({
       dir: config.stateDir,
       journal: config.journal,
@@ -90,7 +92,8 @@ export async function startHeadgear(config: Config, name: string): Promise<Headg
       log,
     });
     running.push(store.close);
-    const keyCare = startKeyCare({ store, source: masterKey, log: log.child('store'), metrics });
+    const source = withoutKeys(masterKey);
+    const keyCare = startKeyCare({ store, source, log: log.child('store'), metrics });
     running.push(keyCare.stop);
     let stapler: Stapler | null = null;
     const plane = createPlane({

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { type Headgear, startHeadgear } from './app.ts';
 import { ConfigError } from './config/config-error.ts';
 import { type SamplePorts, sampleConfig } from './config/defaults.ts';
+import { forgetSecrets } from './config/environment.ts';
 import { loadConfig } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import { prepareDevelopmentCertificates } from './sample/development-certificates.ts';
@@ -26,6 +27,7 @@ export function startApp(options: StartOptions): Promise<Headgear> {
 
 async function startConfigured(file: string): Promise<Headgear> {
   const loaded = loadConfig(file, process.env);
+  forgetSecrets(process.env);
   if (!loaded.ok) throw new ConfigError(file, loaded.problems);
   const headgear = await startHeadgear(loaded.config, file);
   // For as long as the process lives: what rotates logs says so with SIGHUP.

@@ -49,3 +49,13 @@ export function applyEnvironment(
   }
   return { raw: result, warnings };
 }
+
+/**
+ * Takes secrets out of the process's environment once they were read: processes that it starts do not get them, and crash reports, which
+ * print the environment, do not show them. (What the system shows its owner under /proc stays.)
+ */
+export function forgetSecrets(env: Record<string, string | undefined>): void {
+  for (const [name, [, key]] of Object.entries(ENVIRONMENT_KEYS)) {
+    if (key === 'passcode' || key === 'key') delete env[name];
+  }
+}

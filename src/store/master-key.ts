@@ -43,6 +43,11 @@ export function keySourceOf(
   return { kind: 'file', path: join(stateDir, 'master-key', 'master.key'), own: true };
 }
 
+/** For whoever has to know where the keys come from, and not what they are. */
+export function withoutKeys(source: KeySource): KeySource {
+  return source.kind === 'given' ? { kind: 'given', text: '' } : source;
+}
+
 type Keys = readonly [MasterKey, ...MasterKey[]];
 
 /**

@@ -51,6 +51,8 @@ export interface StartOptions {
   readonly through?: readonly string[];
   /** Modules that are preloaded. */
   readonly preload?: readonly string[];
+  /** Beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface HeadgearStatus {
@@ -126,13 +128,13 @@ export function headgearHome(config: Readonly<Record<string, unknown>> = {}): He
   };
   const configFile = file('headgear.yaml', dump(whole));
   let child: Child | null = null;
-  const startRun = ({ through = [], preload = [] }: StartOptions = {}): Promise<Child> => {
+  const startRun = ({ through = [], preload = [], env = {} }: StartOptions = {}): Promise<Child> => {
     const imports = preload.flatMap((url) => ['--import', url]);
     const [program = process.execPath, ...rest] = [
       ...through,
       ...[process.execPath, ...imports, MAIN, 'run', '--config', configFile],
     ];
-    return startChild(program, rest, { cwd: folder });
+    return startChild(program, rest, { cwd: folder, env: { ...process.env, ...env } });
   };
   return {
     folder,
