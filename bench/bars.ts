@@ -114,6 +114,7 @@ function http2(): Bar[] {
   ];
 }
 
+/** Both are judged: resident memory knows what OpenSSL takes, and the heap what pages that were free before would hide. */
 function idle(scheme: 'http' | 'https'): Bar {
   const scenario = `idle-${scheme}-none-2000`;
   return {
@@ -123,10 +124,16 @@ function idle(scheme: 'http' | 'https'): Bar {
     stretch: null,
     unit: ' KiB',
     value(rounds, round) {
-      const held = (target: TargetName): number | null =>
-        rounds.sample(round, scenario, target)?.bytesPerConnection ?? null;
-      const [ours, bare] = [held('headgear'), held('bare-socket')];
-      return ours === null || bare === null ? null : (ours - bare) / KIB;
+      const over = (figure: Figure): number | null => {
+        const [ours, bare] = (['headgear', 'bare-socket'] as const).map((target) => {
+          const sample = rounds.sample(round, scenario, target);
+          return sample === null ? null : figure(sample);
+        });
+        return typeof ours === 'number' && typeof bare === 'number' ? (ours - bare) / KIB : null;
+      };
+      const resident = over(({ bytesPerConnection }) => bytesPerConnection);
+      const heap = over(({ heapPerConnection }) => heapPerConnection);
+      return resident === null || heap === null ? null : Math.max(resident, heap);
     },
   };
 }

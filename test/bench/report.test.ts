@@ -172,6 +172,7 @@ test('every bar reads scenarios and targets that exist', () => {
           residentBefore: 1_000_000,
           residentPeak: 2_000_000,
           bytesPerConnection: 4_096,
+          heapPerConnection: 1_024,
         }),
       ),
     ),
@@ -199,6 +200,14 @@ test('memory is flat when later rounds hold no more than the first', () => {
   const title = 'memory, 10 MiB HTTP: peak to that of the first round';
   assert.equal(verdict([round(1, 100), round(2, 100), round(3, 150)], title).value, 1.25);
   assert.equal(verdict([round(1, 100)], title).value, null);
+});
+
+test('an idle connection is judged by the worse of resident memory and heap', () => {
+  const idle = (target: Sample['target'], bytesPerConnection: number, heapPerConnection: number): Sample =>
+    sample(target, 1, null, { scenario: 'idle-http-none-2000', bytesPerConnection, heapPerConnection });
+  const title = 'memory, an idle HTTP connection: Headgear over a bare socket of Node';
+  assert.equal(verdict([idle('headgear', 3_072, 4_096), idle('bare-socket', 2_048, 1_024)], title).value, 3);
+  assert.equal(verdict([idle('headgear', 9_216, 4_096), idle('bare-socket', 1_024, 1_024)], title).value, 8);
 });
 
 test('without words it is the 1 KiB hop; groups, scenarios, loads and schemes choose others', () => {
