@@ -71,7 +71,8 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
     // Never agreed on: whoever chooses Node's own parser gets it for every request.
     handleHttp2: (socket) => void socket.destroy(),
     alpnProtocols: ['http/1.1'],
-    load: engine.load,
+    // Connections that are not decrypted are in the pools, whatever the engine.
+    load: (endpointId) => engine.load(endpointId) + serving.pools.load(endpointId),
     retire: engine.retire,
     stop: engine.stop,
   };

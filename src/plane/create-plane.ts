@@ -13,16 +13,13 @@ import type { Staple } from '../certificates/staples.ts';
 import type { TicketSecret } from '../certificates/ticket-keys.ts';
 import type { Config } from '../config/schema.ts';
 import { createAddressLimit } from '../edge/address-limit.ts';
-import { createClientJudge } from '../edge/client-certificate.ts';
 import { type ConnectionFacts, trustFrom } from '../edge/connection-facts.ts';
 import { createConnectionHandler } from '../edge/connection-handler.ts';
 import { createHttpsPolicy } from '../edge/https-policy.ts';
 import { type Listener, startListener } from '../edge/listener.ts';
 import { misdirectionBy } from '../edge/misdirection.ts';
-import { createPassThrough } from '../edge/pass-through.ts';
 import { createPassThroughRules } from '../edge/pass-through-target.ts';
 import type { LiveConnection, Serving } from '../edge/serving.ts';
-import { acceptTls, alpnList } from '../edge/tls-accept.ts';
 import { createRouter } from '../router/router.ts';
 import type { AppRoute, PublishedEndpoint, TableChanges } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
@@ -32,6 +29,7 @@ import { createPools } from '../upstream/pools.ts';
 import { startSweep } from '../upstream/sweep.ts';
 import { createUpstreamTls } from '../upstream/tls-policy.ts';
 import { createTlsReport } from '../upstream/tls-report.ts';
+import { createTlsFront } from './tls-front.ts';
 
 export interface PlaneOptions {
   readonly config: Config;
@@ -164,44 +162,20 @@ export function createPlane(options: PlaneOptions): Plane {
   });
 
   const handler = createConnectionHandler(config, serving);
-  const handshakeFailures = metrics.counter('tls_handshake_failures_total', 'TLS handshakes that failed', [
-    'code',
-  ]);
   const proxyHeaderFailures = metrics.counter(
     'proxy_header_failures_total',
     'Connections without the PROXY header that they must send',
   );
-  const passThrough = createPassThrough({
+  const onHttps = createTlsFront({
     config,
     serving,
+    handler,
+    certificates,
+    demands,
+    log,
     metrics,
-    asksForCertificate: (host) => demands.of(host) !== null,
-    record: options.recordConnection,
+    recordConnection: options.recordConnection,
   });
-  const clientJudge = createClientJudge({ log, metrics });
-  const tlsOptions = {
-    contextFor: certificates.contextFor,
-    handshakeTimeoutMs: config.tls.handshakeTimeoutMs,
-    alpnProtocols: alpnList(handler.alpnProtocols),
-  };
-  const onHttps = (socket: net.Socket, facts: ConnectionFacts): void => {
-    acceptTls(
-      socket,
-      { ...tlsOptions, passThrough: (serverName) => passThrough(serverName, facts) },
-      (secured, { alpnProtocol, serverName, demand }) => {
-        const client =
-          demand === null ? null : clientJudge.judge(secured, demand, facts.peerAddress, serverName);
-        const known = { ...facts, serverName, client };
-        if (alpnProtocol === 'h2') handler.handleHttp2(secured, known);
-        else handler.handle(secured, known);
-      },
-      (code, _reason, serverName) => {
-        handshakeFailures.inc({ code });
-        if (code === 'EDGE_TLS_NO_CLIENT_CERTIFICATE') clientJudge.noteMissing(facts.peerAddress, serverName);
-      },
-    );
-  };
-
   const withinLimit = createAddressLimit({
     maxPerAddress: config.http.maxConnectionsPerAddress,
     trusted: trust,

@@ -269,21 +269,22 @@ describe('pass-through', () => {
       assert.equal(edge.metrics.value('pass_through_connections_total', { failure: 'CONNECT_REFUSED' }), 1);
     });
 
-    it('spreads over them, and leaves alone those that have as many as they may have', async () => {
-      const edge = await start({ upstream: { maxInFlightPerEndpoint: 2 } });
-      const gears = [await byteGear(), await byteGear()];
-      await publish(edge, ...gears.map(({ gear }) => gear.port));
-      const hello = await helloTo(SECRET);
-      const clients = [0, 1, 2, 3].map(() => say(edge, hello));
-      await eventually(() => gears.every(({ sides }) => sides.length === 2));
-      const fifth = say(edge, hello);
-      await eventually(() => fifth.heard().equals(INTERNAL_ERROR));
-      assert.equal(edge.passed[0]?.failure, 'ENDPOINT_FULL');
-      clients[0]?.socket.destroy();
-      await eventually(() => edge.passed.length === 2);
-      say(edge, hello);
-      await eventually(() => gears[0]?.sides.length === 3 || gears[1]?.sides.length === 3);
-    });
+    for (const engine of ['native', 'http-proxy'] as const)
+      it(`spreads over them, and leaves alone those that have as many as they may have (${engine})`, async () => {
+        const edge = await start({ upstream: { maxInFlightPerEndpoint: 2 }, http: { engine } });
+        const gears = [await byteGear(), await byteGear()];
+        await publish(edge, ...gears.map(({ gear }) => gear.port));
+        const hello = await helloTo(SECRET);
+        const clients = [0, 1, 2, 3].map(() => say(edge, hello));
+        await eventually(() => gears.every(({ sides }) => sides.length === 2));
+        const fifth = say(edge, hello);
+        await eventually(() => fifth.heard().equals(INTERNAL_ERROR));
+        assert.equal(edge.passed[0]?.failure, 'ENDPOINT_FULL');
+        clients[0]?.socket.destroy();
+        await eventually(() => edge.passed.length === 2);
+        say(edge, hello);
+        await eventually(() => gears[0]?.sides.length === 3 || gears[1]?.sides.length === 3);
+      });
 
     it('passes half-closes on, both ways, and everything that was on its way', async () => {
       const edge = await start();
