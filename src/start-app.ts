@@ -6,6 +6,7 @@ import { type SamplePorts, sampleConfig } from './config/defaults.ts';
 import { forgetSecrets } from './config/environment.ts';
 import { loadConfig } from './config/load.ts';
 import type { Config } from './config/schema.ts';
+import { shadowOf } from './config/shadow.ts';
 import { prepareDevelopmentCertificates } from './sample/development-certificates.ts';
 import { sampleAlias, startSampleApplication } from './sample/sample-application.ts';
 import { printWelcome } from './sample/welcome.ts';
@@ -14,6 +15,8 @@ import { publishBodies } from './stomp/publish.ts';
 export interface StartOptions {
   /** Null: the sample. */
   readonly configFile: string | null;
+  /** Follows the events without serving; of a configuration file alone. */
+  readonly shadow?: boolean;
   /** Of the sample: working folder (default: the current one) and ports. */
   readonly folder?: string;
   readonly ports?: SamplePorts;
@@ -22,14 +25,18 @@ export interface StartOptions {
 
 /** Starts what the options say; rejects with a `ConfigError` or the system's error. */
 export function startApp(options: StartOptions): Promise<Headgear> {
-  return options.configFile === null ? startSample(options) : startConfigured(options.configFile);
+  return options.configFile === null
+    ? startSample(options)
+    : startConfigured(options.configFile, options.shadow === true);
 }
 
-async function startConfigured(file: string): Promise<Headgear> {
+async function startConfigured(file: string, isShadow: boolean): Promise<Headgear> {
   const loaded = loadConfig(file, process.env);
   forgetSecrets(process.env);
   if (!loaded.ok) throw new ConfigError(file, loaded.problems);
-  const headgear = await startHeadgear(loaded.config, file);
+  const chosen = isShadow ? shadowOf(loaded.config) : loaded;
+  if (!chosen.ok) throw new ConfigError(file, chosen.problems);
+  const headgear = await startHeadgear(chosen.config, file);
   // For as long as the process lives: what rotates logs says so with SIGHUP.
   process.on('SIGHUP', headgear.reopenLogs);
   for (const { path, message } of loaded.warnings) headgear.log.warn('configuration', { path, message });

@@ -9,6 +9,7 @@ import type { ControlView } from './views.ts';
 export function controlView(control: Control, policy: TablePolicy): ControlView {
   return {
     status: control.status,
+    digest: control.digest,
     notReady: () => (control.status().confirmedGeneration > 0 ? null : 'the first table is not served yet'),
     table() {
       const state = control.state();

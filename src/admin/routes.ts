@@ -105,6 +105,10 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
       response.end(INDEX);
     },
     '/table': table,
+    '/digest': (response) => {
+      const { generation, applications } = control.status();
+      answerJson(response, 200, { digest: control.digest(), generation, applications });
+    },
     '/certificates': certificates,
     '/quarantine': (response, query) => {
       const limit = wholeNumber(query.get('limit') ?? '100', 1, MAX_QUARANTINE);
@@ -125,6 +129,7 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
       const [bus, intake, plane] = [sources.bus(), sources.intake(), await sources.plane.status()];
       answerJson(response, 200, {
         ready: control.notReady() === null,
+        digest: control.digest(),
         control: control.status(),
         bus,
         intake,

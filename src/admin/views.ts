@@ -9,6 +9,8 @@ import type { CommandResult } from '../control/work.ts';
 
 export interface ControlView {
   status(): ControlStatus;
+  /** Of the table; null while it is made. */
+  digest(): string | null;
   /** Why this Headgear is not ready yet, or null once the first table serves. */
   notReady(): string | null;
   /** A snapshot of the whole table: it stays the same however slowly it is read. */

@@ -5,6 +5,7 @@ import { certs } from './certs.ts';
 import { changes } from './changes.ts';
 import { check } from './check.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
+import { digest } from './digest.ts';
 import { explain } from './explain.ts';
 import { importCommand } from './import.ts';
 import { listen } from './listen.ts';
@@ -24,6 +25,7 @@ const commands: readonly Command[] = [
   check,
   importCommand,
   reconcile,
+  digest,
   publish,
   listen,
   table,

@@ -1,12 +1,15 @@
 /** `headgear run`: the load balancer itself. */
-import { type Command, EXIT, type Io, readArguments } from './command.ts';
+import { type Command, EXIT, type Io, readArguments, UsageError } from './command.ts';
 
 /** What the composition root gives back; the rest of it is no business of the command line. */
 export interface RunningApp {
   /** Drains open requests and stops; resolves when everything is closed. */
   stop(): Promise<void>;
 }
-export type StartApp = (options: { readonly configFile: string | null }) => Promise<RunningApp>;
+export type StartApp = (options: {
+  readonly configFile: string | null;
+  readonly shadow?: boolean;
+}) => Promise<RunningApp>;
 
 // Loaded when it is wanted: `headgear check` and the others need none of the rooms.
 const startReal: StartApp = async (options) => (await import('../start-app.ts')).startApp(options);
@@ -14,11 +17,14 @@ const startReal: StartApp = async (options) => (await import('../start-app.ts'))
 export const run: Command = {
   name: 'run',
   summary: 'run the load balancer',
-  help: `Usage: headgear run [--config FILE]
+  help: `Usage: headgear run [--config FILE [--shadow]]
 
 Runs Headgear until SIGTERM or SIGINT; then open requests may finish (drainTimeoutMs), and a second signal ends it at once.
 
   --config FILE  configuration, YAML or JSON (headgear check FILE validates it)
+  --shadow       follow the events beside an incumbent without serving: no listeners for clients, no probes, and a state
+                 folder and a durable subscription of its own (names that end in -shadow). What it would route otherwise
+                 than the routing daemon does, headgear reconcile --from nginx:DIR shows at any time
 
 Without --config it runs a sample application on embedded defaults: HTTP 8080, HTTPS 8443, admin 127.0.0.1:9090, intake
 127.0.0.1:61613, state in ./var.
@@ -30,7 +36,12 @@ HEADGEAR_INTAKE_PASSCODE; further HEADGEAR_LOG_LEVEL.`,
 
 /** The command with its starter handed in. */
 export async function runApp(args: readonly string[], io: Io, start: StartApp): Promise<number> {
-  const { values } = readArguments(args, { config: { type: 'string' } }, false);
+  const { values } = readArguments(
+    args,
+    { config: { type: 'string' }, shadow: { type: 'boolean', default: false } },
+    false,
+  );
+  if (values.shadow && values.config === undefined) throw new UsageError('--shadow wants --config FILE');
   let signals = 0;
   let stopWanted = (): void => undefined;
   const stopping = new Promise<void>((resolve) => {
@@ -46,7 +57,7 @@ export async function runApp(args: readonly string[], io: Io, start: StartApp): 
     }
   });
   try {
-    const app = await start({ configFile: values.config ?? null });
+    const app = await start({ configFile: values.config ?? null, shadow: values.shadow });
     await stopping;
     await app.stop();
     return EXIT.ok;

@@ -25,6 +25,7 @@ import { backoffMs, pause, wordsOf } from './pause.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import { dropWork, type QuarantineTools, replayWork } from './quarantine-work.ts';
 import { createRetirements } from './retirements.ts';
+import { createTableDigest } from './table-digest.ts';
 import { createReporter, logFindings, type ReportListener } from './tell.ts';
 import type { ControlStatus, EventReport, FindingReport } from './types.ts';
 import {
@@ -83,6 +84,8 @@ export interface Control {
   /** An event by hand: takes its turn like any other, and resolves when its effect is durable, or with why it was refused. */
   command(event: CommandEvent): Promise<CommandResult>;
   status(): ControlStatus;
+  /** Of the table, whatever order it came in; null while the first question makes it. */
+  digest(): string | null;
   /** A snapshot: it never changes once handed out. */
   state(): RoutingState;
   /** `listener` hears of each event once it is durable. Returns the function that ends the subscription. */
@@ -134,6 +137,8 @@ export function createControl(options: ControlOptions): Control {
     platform: options.platformCertificates ?? (() => []),
   });
 
+  const digest = createTableDigest(() => state, createBreather(sliceMs), signal);
+
   let state: RoutingState = emptyState;
   let generation = 0;
   let certificates = 0;
@@ -183,6 +188,7 @@ export function createControl(options: ControlOptions): Control {
     // Durable from here on.
     for (const key of sealed.touched) {
       certificateWatch.changed(state.apps.get(key), sealed.state.apps.get(key));
+      digest.changed(state.apps.get(key), sealed.state.apps.get(key));
     }
     state = sealed.state;
     generation = sealed.generation;
@@ -326,6 +332,7 @@ export function createControl(options: ControlOptions): Control {
     },
 
     status,
+    digest: digest.value,
     state: () => state,
     subscribe: reporter.subscribe,
     quarantined: (limit) => store.quarantined(limit),

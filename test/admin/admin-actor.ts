@@ -60,6 +60,7 @@ export async function startTestAdmin(
     config: { host: '127.0.0.1', port: 0, allowedHosts: changes.allowedHosts ?? [] },
     control: {
       status: () => someStatus,
+      digest: () => '0123',
       notReady: () => house.reason,
       table: () => ({ generation: 7, total: house.apps.length, apps: house.apps }),
       tablePage: (offset, limit) => ({

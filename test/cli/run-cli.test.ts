@@ -101,7 +101,7 @@ describe('headgear run', () => {
     await eventually(() => io.listening() === 1);
     io.signal('SIGTERM');
     assert.equal(await ended, EXIT.ok);
-    assert.deepEqual(seen, [{ configFile: 'a.yaml' }, 'stopped']);
+    assert.deepEqual(seen, [{ configFile: 'a.yaml', shadow: false }, 'stopped']);
     assert.equal(io.listening(), 0);
   });
 
