@@ -29,6 +29,10 @@ export function controlView(control: Control, policy: TablePolicy): ControlView 
     certificates: (only) => control.certificates[only](),
     subscribe: control.subscribe,
     takeEvents: (text, source) => takeEvents(control, text, source, Date.now()),
+    async setFrozen(verb) {
+      const result = await control.setFrozen(verb);
+      return { status: result.outcome === 'refused' ? 409 : 200, ...result };
+    },
     async manual(request) {
       const read = readManual(request);
       if (!read.ok) return { status: 400, outcome: 'refused', ...read.rejection, notes: [] };

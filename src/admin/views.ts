@@ -34,6 +34,8 @@ export interface ControlView {
   subscribe(listener: (report: EventReport) => void): () => void;
   /** Events of another platform's plugin, JSON or YAML; resolves when all of them are durable. */
   takeEvents(text: Buffer, source: string): Promise<TakenEvents>;
+  /** Publishes nothing of what comes until the thaw. */
+  setFrozen(verb: 'freeze' | 'thaw'): Promise<WriteAnswer>;
   /** Changes the state by hand (control/manual.ts); resolves when it is durable, with what it came to. */
   manual(request: Readonly<Record<string, unknown>>): Promise<WriteAnswer>;
 }

@@ -59,9 +59,23 @@ export function createWriteRoutes(control: ControlView): (path: string) => Write
       answerJson(response, status, answer);
       return null;
     },
+    '/freeze': (request, response) => setFrozen('freeze', request, response),
+    '/thaw': (request, response) => setFrozen('thaw', request, response),
     '/quarantine/replay': (request, response) => settle('replay', request, response),
     '/quarantine/drop': (request, response) => settle('drop', request, response),
   };
+
+  async function setFrozen(
+    verb: 'freeze' | 'thaw',
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Refusal | null> {
+    const body = await readJson(request, MAX_COMMAND_BYTES);
+    if (!body.ok) return body.refusal;
+    const { status, ...answer } = await control.setFrozen(verb);
+    answerJson(response, status, answer);
+    return null;
+  }
 
   async function settle(
     verb: 'replay' | 'drop',

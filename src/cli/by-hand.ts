@@ -24,10 +24,16 @@ interface Answer {
 }
 
 /** Sends one request of control/manual.ts; resolves with the exit code. */
-export async function byHand(command: string, request: object, values: Values, io: Io): Promise<number> {
+export async function byHand(
+  command: string,
+  request: object,
+  values: Values,
+  io: Io,
+  path = '/manual',
+): Promise<number> {
   const admin = adminUrl(values.admin);
   const token = adminToken(io.env, values['token-file']);
-  const answer = await askAdmin(admin, { method: 'POST', path: '/manual', body: request, token });
+  const answer = await askAdmin(admin, { method: 'POST', path, body: request, token });
   if (answer.status !== 200 && answer.status !== 400 && answer.status !== 409) {
     sayRefusal(command, answer, io);
     return EXIT.failed;

@@ -7,6 +7,7 @@ import { check } from './check.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
 import { digest } from './digest.ts';
 import { explain } from './explain.ts';
+import { freeze } from './freeze.ts';
 import { importCommand } from './import.ts';
 import { listen } from './listen.ts';
 import { members } from './members.ts';
@@ -17,6 +18,7 @@ import { reconcile } from './reconcile.ts';
 import { rotateKey } from './rotate-key.ts';
 import { run } from './run.ts';
 import { table } from './table.ts';
+import { thaw } from './thaw.ts';
 import { version } from './version.ts';
 import { why } from './why.ts';
 
@@ -31,6 +33,8 @@ const commands: readonly Command[] = [
   table,
   why,
   changes,
+  freeze,
+  thaw,
   pools,
   members,
   aliases,

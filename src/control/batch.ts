@@ -1,6 +1,5 @@
 /** What the deliveries of one batch come to, as one transaction and one change of the table. */
 import type { AppKey } from '../spi/events.ts';
-import type { Delivery } from '../stomp/delivery.ts';
 import type {
   NewJournalEntry,
   QuarantineEntry,
@@ -14,10 +13,10 @@ import { type RecordChange, recordChanges } from '../table/record-changes.ts';
 import type { TableChanges } from '../table/routing-table.ts';
 import type { Application, RoutingState } from '../table/state.ts';
 import type { Log } from '../telemetry/types.ts';
+import { certificatesOf } from './certificates-of.ts';
+import { type Frozen, keptOf } from './freeze.ts';
 import type { Handled } from './handle-delivery.ts';
-
-/** Where the work came from, and when. */
-export type WorkFacts = Pick<Delivery, 'source' | 'messageId' | 'receivedAt' | 'sentAt'>;
+import type { WorkFacts } from './types.ts';
 
 export interface Batch {
   /** State after everything added so far. */
@@ -41,11 +40,12 @@ export interface SealedBatch {
 
 export interface BatchTools {
   readonly policy: TablePolicy;
-  readonly store: Pick<Store, 'certificate'>;
+  readonly store: Pick<Store, 'certificate' | 'frozenCertificate'>;
   readonly log: Log;
 }
 
-export function createBatch(before: RoutingState, tools: BatchTools): Batch {
+/** `frozen`: nothing of it is published, and what it changes of what is published is kept. */
+export function createBatch(before: RoutingState, tools: BatchTools, frozen: Frozen | null = null): Batch {
   let state = before;
   const touched = new Set<AppKey>();
   const buried = new Set<AppKey>();
@@ -86,8 +86,8 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
         added += certificatesOf(is).size - certificatesOf(was).size;
         certificates.push(...certificateChanges(app, was, is, arrived));
       }
-      const parts = projectSafely(before, state, changed, tools, arrived);
-      const changes = isEmpty(parts) ? null : { ...parts, generation: generation + 1 };
+      const parts = frozen === null ? projectSafely(before, state, changed, tools, arrived) : null;
+      const changes = parts === null || isEmpty(parts) ? null : { ...parts, generation: generation + 1 };
       const next = changes?.generation ?? generation;
       const durable = [changed, quarantine, released].some((list) => list.length > 0);
       const forgets = forget.size > 0 || buried.size > 0;
@@ -101,6 +101,7 @@ export function createBatch(before: RoutingState, tools: BatchTools): Batch {
         journal: journal.map((entry) => ({ ...entry, generation: next })),
         nextClaim: state.nextClaim,
         generation: next,
+        ...(frozen === null ? {} : { frozen: keptOf(frozen, changed, certificates, tools.store) }),
       };
       return {
         state,
@@ -137,7 +138,7 @@ export function projectSafely(
 ): Omit<TableChanges, 'generation'> {
   const load = (app: AppKey, alias: string, id: string) => {
     const held = arrived.get(slotOf(app, alias));
-    const found = held?.id === id ? held : fromStore(app, alias, tools);
+    const found = held?.id === id ? held : fromStore(app, alias, id, tools);
     if (found?.id === id) return found.sealed;
     tools.log.error(
       'the store lost a certificate: the platform certificate is served until it is added again',
@@ -173,21 +174,14 @@ export function projectSafely(
   }
 }
 
-function fromStore(app: AppKey, alias: string, tools: BatchTools): SealedCertificate | null {
+/** What was removed within a freeze is published all the same, until the thaw. */
+function fromStore(app: AppKey, alias: string, id: string, tools: BatchTools): SealedCertificate | null {
   try {
-    return tools.store.certificate(app, alias);
+    const stored = tools.store.certificate(app, alias);
+    return stored?.id === id ? stored : tools.store.frozenCertificate(app, alias);
   } catch {
     return null;
   }
-}
-
-/** By alias: id of the certificate that the record refers to. */
-export function certificatesOf(app: Application | undefined): ReadonlyMap<string, string> {
-  const ids = new Map<string, string>();
-  for (const { alias, certificate } of app?.aliases ?? []) {
-    if (certificate !== null) ids.set(alias, certificate.id);
-  }
-  return ids;
 }
 
 /** Level-triggered: what the store must hold is what the records refer to, whatever events led there. */

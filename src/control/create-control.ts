@@ -2,41 +2,39 @@
  * The one loop of the control plane: delivery -> event -> judged certificate -> state -> store -> ack -> publish. One batch at a
  * time, in order; nothing is acked before it is durable, nothing is published before it is durable.
  */
-import type { Config } from '../config/schema.ts';
-import type { KeepAwake } from '../probes/keep-awake.ts';
 import type { AppKey } from '../spi/events.ts';
-import type { DeliverySink } from '../stomp/delivery.ts';
-import type { QuarantineEntry, Store } from '../store/types.ts';
+import { reachedBound } from '../table/bounds.ts';
 import type { Finding } from '../table/events.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
-import type { TablePolicy } from '../table/policy.ts';
+import { isEmpty } from '../table/project.ts';
 import { recoverState } from '../table/recover-state.ts';
 import { emptyState, type RoutingState } from '../table/state.ts';
-import type { Log, Metrics } from '../telemetry/types.ts';
-import { certificatesOf, createBatch, projectSafely } from './batch.ts';
+import { createBatch, projectSafely } from './batch.ts';
 import { createBreather } from './breather.ts';
-import type { PlatformFacts } from './certificate-view.ts';
-import { type CertificateWatch, createCertificateWatch } from './certificate-watch.ts';
+import { createCertificateWatch } from './certificate-watch.ts';
+import { certificatesOf } from './certificates-of.ts';
 import { createCommitter } from './commit-forever.ts';
+import type { Control, ControlOptions } from './control.ts';
 import { createControlMetrics } from './control-metrics.ts';
 import { createCostly } from './costly.ts';
+import {
+  batchLength,
+  emptyTransaction,
+  type FreezeVerb,
+  type Frozen,
+  freezeWork,
+  frozenAgain,
+  saidOf,
+} from './freeze.ts';
 import type { Handled, Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
-import { createPublisher, type Publish } from './publisher.ts';
+import { createPublisher } from './publisher.ts';
 import { dropWork, type QuarantineTools, replayWork } from './quarantine-work.ts';
 import { createRetirements } from './retirements.ts';
 import { createTableDigest } from './table-digest.ts';
-import { createReporter, logFindings, type ReportListener } from './tell.ts';
+import { createReporter, logFindings } from './tell.ts';
 import type { ControlStatus, EventReport, FindingReport } from './types.ts';
-import {
-  type AwaitedEvent,
-  awaitedWork,
-  type CommandEvent,
-  type CommandResult,
-  commandWork,
-  deliveryWork,
-  type Work,
-} from './work.ts';
+import { awaitedWork, type CommandResult, commandWork, deliveryWork, type Work } from './work.ts';
 
 /** Work between two turns of the event loop, milliseconds: judging one certificate costs about as much. */
 const sliceMs = 5;
@@ -45,60 +43,7 @@ const maxFindings = 1_000;
 /** How long a stop waits for the data plane to confirm what was handed to it, milliseconds. */
 const maxStopWaitMs = 2_000;
 
-export interface ControlOptions {
-  readonly config: Pick<Config, 'events' | 'certificates'>;
-  readonly policy: TablePolicy;
-  readonly store: Omit<Store, 'snapshot' | 'close'>;
-  /** Resolves when the data plane serves by these changes; a rejection is tried again for ever. */
-  readonly publish: Publish;
-  readonly keepAwake: Pick<KeepAwake, 'reconcile'>;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  /** Certificates of the platform as they are now; default: none. */
-  readonly platformCertificates?: () => readonly PlatformFacts[];
-  /** Epoch milliseconds. */
-  readonly now?: () => number;
-  readonly readEvent?: Tools['readEvent'];
-  readonly judge?: Tools['judge'];
-}
-
-/** What an operator can do with quarantined messages; each resolves when it is durable. */
-export interface QuarantineDesk {
-  entry(id: number): QuarantineEntry | null;
-  /** Oldest first. */
-  ids(): readonly number[];
-  /** As if the message came now; it stays where it is when it is refused anew. */
-  replay(id: number): Promise<CommandResult>;
-  drop(id: number): Promise<CommandResult>;
-}
-
-export interface Control {
-  /**
-   * Store -> state -> whole table published and confirmed -> keep-awake targets. Deliveries wait until then. Rejects with the
-   * store's error if that cannot be read.
-   */
-  recover(): Promise<void>;
-  readonly deliver: DeliverySink;
-  /** A delivery whose sender waits for its outcome: resolves once that is durable, quarantined ones too. */
-  take(event: AwaitedEvent): Promise<CommandResult>;
-  /** An event by hand: takes its turn like any other, and resolves when its effect is durable, or with why it was refused. */
-  command(event: CommandEvent): Promise<CommandResult>;
-  status(): ControlStatus;
-  /** Of the table, whatever order it came in; null while the first question makes it. */
-  digest(): string | null;
-  /** A snapshot: it never changes once handed out. */
-  state(): RoutingState;
-  /** `listener` hears of each event once it is durable. Returns the function that ends the subscription. */
-  subscribe(listener: ReportListener): () => void;
-  /** Newest first. */
-  quarantined(limit: number): readonly QuarantineEntry[];
-  readonly quarantine: QuarantineDesk;
-  /** What operators should see of the latest events: conflicts and what came of them, oddities. Newest first, bounded. */
-  findings(): readonly FindingReport[];
-  readonly certificates: Pick<CertificateWatch, 'all' | 'alerts'>;
-  /** Finishes the batch in hand; what waits stays unacked and comes again. */
-  stop(): Promise<void>;
-}
+export type { Control, ControlOptions, QuarantineDesk } from './control.ts';
 
 export function createControl(options: ControlOptions): Control {
   const { config, policy, store, keepAwake, metrics } = options;
@@ -141,6 +86,7 @@ export function createControl(options: ControlOptions): Control {
 
   let state: RoutingState = emptyState;
   let generation = 0;
+  let frozen: Frozen | null = null;
   let certificates = 0;
   let eventNumber = 0;
   const latestFindings: FindingReport[] = [];
@@ -166,12 +112,15 @@ export function createControl(options: ControlOptions): Control {
       snapshotAt,
       snapshotTrouble,
       lastEventAt,
-      full: fullOf(state, policy),
+      full: reachedBound(state, policy),
+      frozenSince: frozen?.since ?? null,
     };
   }
 
   async function settle(works: readonly Work[]): Promise<void> {
-    const batch = createBatch(state, batchTools);
+    const [first] = works;
+    if (first?.freeze !== undefined) return settleFreeze(first, first.freeze);
+    const batch = createBatch(state, batchTools, frozen);
     const handled: Handled[] = [];
     for (const work of works) {
       const one = await work.handle(batch.state());
@@ -195,12 +144,34 @@ export function createControl(options: ControlOptions): Control {
     certificates += sealed.certificates;
     for (const [i, work] of works.entries()) settled(work, handled[i]);
     if (sealed.changes !== null) publisher.offer(sealed.changes);
-    for (const key of sealed.touched) reconcile(key);
-    try {
-      tell(works, handled);
-    } catch (error) {
-      log.error('events could not be reported', { code: 'CONTROL_REPORT_FAILED', reason: wordsOf(error) });
+    for (const key of sealed.touched) {
+      frozen?.keys.add(key);
+      reconcile(key);
     }
+    report(works, handled);
+  }
+
+  /** What changed within a freeze is one change of the table at its end. */
+  async function settleFreeze(work: Work, verb: FreezeVerb): Promise<void> {
+    const handled = await work.handle(state);
+    const parts =
+      verb === 'thaw' && frozen !== null
+        ? projectSafely(frozen.published, state, [...frozen.keys], batchTools)
+        : null;
+    const next = parts === null || isEmpty(parts) ? generation : generation + 1;
+    if (handled.told.outcome === 'applied') {
+      const freeze = verb === 'freeze' ? { since: now() } : verb;
+      const committed = await committer.commit({ ...emptyTransaction(state.nextClaim, next), freeze });
+      if (!committed) return work.dropped();
+      const touched = frozen?.keys ?? [];
+      frozen = freeze === 'thaw' ? null : { since: freeze.since, published: state, keys: new Set() };
+      generation = next;
+      if (parts !== null && !isEmpty(parts)) publisher.offer({ ...parts, generation });
+      for (const key of touched) reconcile(key);
+      log.warn(saidOf(verb), { code: `CONTROL_${verb.toUpperCase()}` });
+    }
+    settled(work, handled);
+    report([work], [handled]);
   }
 
   function settled(work: Work, handled: Handled | undefined): void {
@@ -214,11 +185,21 @@ export function createControl(options: ControlOptions): Control {
 
   function reconcile(key: AppKey): void {
     retirements.reconcile(key, state.apps.get(key));
+    // What is served goes on being kept awake.
+    if (frozen !== null && recovered) return;
     try {
-      keepAwake.reconcile(key, keepAwakeTargets(state, key, policy));
+      keepAwake.reconcile(key, keepAwakeTargets(frozen?.published ?? state, key, policy));
     } catch (error) {
       const fields = { code: 'CONTROL_KEEP_AWAKE_FAILED', app: key, reason: wordsOf(error) };
       log.error('keep-awake targets could not be set', fields);
+    }
+  }
+
+  function report(works: readonly Work[], handled: readonly Handled[]): void {
+    try {
+      tell(works, handled);
+    } catch (error) {
+      log.error('events could not be reported', { code: 'CONTROL_REPORT_FAILED', reason: wordsOf(error) });
     }
   }
 
@@ -256,7 +237,7 @@ export function createControl(options: ControlOptions): Control {
     // What arrives within one turn of the event loop is one batch.
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (let faults = 0; waiting.length > 0 && !signal.aborted; ) {
-      const works = waiting.splice(0, config.events.maxBatch);
+      const works = waiting.splice(0, batchLength(waiting, config.events.maxBatch));
       try {
         await settle(works);
         faults = 0;
@@ -303,11 +284,13 @@ export function createControl(options: ControlOptions): Control {
         certificates += certificatesOf(app).size;
         certificateWatch.changed(undefined, app);
       }
-      const parts = projectSafely(emptyState, state, [...state.apps.keys()], batchTools);
+      if (stored.frozen !== undefined) frozen = frozenAgain(stored, stored.frozen, policy);
+      const published = frozen?.published ?? state;
+      const parts = projectSafely(emptyState, published, [...published.apps.keys()], batchTools);
       publisher.offer({ ...parts, generation });
       await publisher.settled();
       if (signal.aborted) return;
-      for (const key of state.apps.keys()) {
+      for (const key of new Set([...state.apps.keys(), ...published.apps.keys()])) {
         reconcile(key);
         const breath = breathe();
         if (breath !== null) await breath;
@@ -337,6 +320,7 @@ export function createControl(options: ControlOptions): Control {
     subscribe: reporter.subscribe,
     quarantined: (limit) => store.quarantined(limit),
     findings: () => latestFindings.toReversed(),
+    setFrozen: (verb) => submit((resolve) => freezeWork(verb, now(), () => frozen !== null, resolve)),
     certificates: certificateWatch,
 
     async stop() {
@@ -352,10 +336,4 @@ export function createControl(options: ControlOptions): Control {
       waited.abort();
     },
   };
-}
-
-/** Which bound of the configuration is reached: new ones are refused until some go. */
-function fullOf(state: RoutingState, { limits }: TablePolicy): ControlStatus['full'] {
-  if (state.apps.size >= limits.maxApplications) return 'applications';
-  return state.names.size >= limits.maxNames ? 'names' : null;
 }

@@ -1,6 +1,13 @@
 /** What an operator asks for by hand -> an event. The verbs are those of `oo-admin-ctl-routing`: pools, members, aliases. */
 import type { AppRef, Rejection } from '../spi/events.ts';
-import { normalAddress, normalAlias, normalGearId, normalName, normalPort } from '../spi/names.ts';
+import {
+  normalAddress,
+  normalAlias,
+  normalGearId,
+  normalName,
+  normalPort,
+  UNKNOWN_GEAR,
+} from '../spi/names.ts';
 import type { CommandEvent } from './work.ts';
 
 export type ManualRequest = Readonly<Record<string, unknown>>;
@@ -8,9 +15,6 @@ export type ManualRequest = Readonly<Record<string, unknown>>;
 export type ReadManual =
   | { readonly ok: true; readonly event: CommandEvent }
   | { readonly ok: false; readonly rejection: Rejection };
-
-/** Sorts after every real gear id (hex), so it is never taken for the head gear where there is one. */
-const gearOfNobody = 'manual';
 
 const notGear = 'gear must be the id of a gear';
 
@@ -80,7 +84,7 @@ function withEndpoint(
 ): CommandEvent | string {
   const at = addressOf(request);
   if (typeof at === 'string') return at;
-  const gearId = gearOf(request, gearOfNobody);
+  const gearId = gearOf(request, UNKNOWN_GEAR);
   if (gearId === null) return notGear;
   const types = textsOf(request.types, ['load_balancer']);
   const protocols = textsOf(request.protocols, ['http', 'ws']);

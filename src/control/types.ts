@@ -1,6 +1,10 @@
 /** What the control loop says of itself: reports an event, and status; admin and `headgear listen` show them. */
 import type { AppKey } from '../spi/events.ts';
+import type { Delivery } from '../stomp/delivery.ts';
 import type { Decision, Finding } from '../table/events.ts';
+
+/** Where work of the control loop came from, and when. */
+export type WorkFacts = Pick<Delivery, 'source' | 'messageId' | 'receivedAt' | 'sentAt'>;
 
 /** `refused`: a command that could not be carried out; who asked was told. */
 export type Outcome = 'applied' | 'unchanged' | 'ignored' | 'quarantined' | 'refused';
@@ -61,4 +65,6 @@ export interface ControlStatus {
   readonly lastEventAt: number | null;
   /** Set while a bound of `table` is reached: nothing new is taken then. */
   readonly full: 'applications' | 'names' | null;
+  /** Epoch milliseconds since when events are taken and nothing is published; null: not frozen. */
+  readonly frozenSince: number | null;
 }

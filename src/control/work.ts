@@ -4,7 +4,6 @@ import type { Delivery } from '../stomp/delivery.ts';
 import type { Stamp, TableEvent } from '../table/events.ts';
 import type { RoutingState } from '../table/state.ts';
 import { transition } from '../table/transition.ts';
-import type { WorkFacts } from './batch.ts';
 import {
   decisionsOf,
   type Handled,
@@ -14,9 +13,11 @@ import {
   type Tools,
   told,
 } from './handle-delivery.ts';
-import type { Outcome } from './types.ts';
+import type { Outcome, WorkFacts } from './types.ts';
 
 export interface Work extends WorkFacts {
+  /** Freezes or thaws what is published: such work is a batch of its own. */
+  readonly freeze?: 'freeze' | 'thaw';
   handle(state: RoutingState): Handled | Promise<Handled>;
   /** What it came to is durable. */
   durable(handled: Handled): void;

@@ -208,10 +208,12 @@ function createStore(
         tombstones: tables.tombstones.entries(),
         nextClaim: meta.get('nextClaim') ?? 1,
         generation: meta.get('generation') ?? 0,
+        ...frozenOf(tables),
       };
     },
     seal: (app, alias, { id, ...pem }) => ({ id, sealed: sealPem(ring, { app, alias, id }, pem) }),
     certificate: (app, alias) => certificates.get([app, alias]) ?? null,
+    frozenCertificate: (app, alias) => tables.frozenCertificates.get([app, alias]) ?? null,
     commit: (batch) => queue(() => commitNext(batch)),
     quarantined: (limit) =>
       limit <= 0 ? [] : quarantine.values({ reverse: true, limit }).map((entry) => unsealEntry(ring, entry)),
@@ -251,6 +253,7 @@ function createStore(
 /** Runs inside the transaction. The deletion of an application takes its certificates with it, named or not. */
 function writeBatch(tables: Tables, ring: KeyRing, batch: StoreBatch, plan: QuarantinePlan): void {
   const { meta, apps, tombstones, certificates, quarantine } = tables;
+  writeFreeze(tables, ring, batch);
   for (const [key, app] of batch.apps) {
     if (app !== null) {
       apps.put(key, app);
@@ -276,6 +279,28 @@ function writeBatch(tables: Tables, ring: KeyRing, batch: StoreBatch, plan: Quar
   meta.put('generation', batch.generation);
 }
 
+/** Before the rest of the batch: it may delete what is kept here. */
+function writeFreeze(tables: Tables, ring: KeyRing, { freeze, frozen }: StoreBatch): void {
+  const { meta, frozenApps, frozenCertificates } = tables;
+  for (const [key, app] of frozen?.apps ?? []) frozenApps.put(key, { app });
+  for (const { app, alias, certificate } of frozen?.certificates ?? [])
+    frozenCertificates.put([app, alias], underCurrentKey(ring, app, alias, certificate));
+  if (freeze === undefined) return;
+  if (freeze !== 'thaw') {
+    meta.put('frozenSince', freeze.since);
+    return;
+  }
+  meta.remove('frozenSince');
+  for (const key of frozenApps.keys()) frozenApps.remove(key);
+  for (const key of frozenCertificates.keys()) frozenCertificates.remove(key);
+}
+
+function frozenOf({ meta, frozenApps }: Tables): Pick<Recovered, 'frozen'> {
+  const since = meta.get('frozenSince');
+  if (since === undefined) return {};
+  return { frozen: { since, apps: frozenApps.entries().map(([key, { app }]) => [key, app] as const) } };
+}
+
 /** Sealed some events ago, before the current key came: it must not land behind a rotation's back. */
 function underCurrentKey(
   ring: KeyRing,
@@ -289,8 +314,9 @@ function underCurrentKey(
 }
 
 /** True when private keys go with this batch: they ought to go from the snapshot too. */
-function deletesSecrets({ apps, certificates }: StoreBatch, plan: QuarantinePlan): boolean {
+function deletesSecrets({ apps, certificates, freeze }: StoreBatch, plan: QuarantinePlan): boolean {
   return (
+    freeze === 'thaw' ||
     plan.removed.length > 0 ||
     certificates.some(({ certificate }) => certificate === null) ||
     apps.some(([, app]) => app === null)

@@ -10,7 +10,7 @@ import type { AppKey } from '../spi/events.ts';
 import type { RecordKey } from './records.ts';
 import { resealEntry } from './sealed-records.ts';
 import type { Table, Tables } from './tables.ts';
-import type { ResealStep } from './types.ts';
+import type { ResealStep, SealedCertificate } from './types.ts';
 
 /** Looked at and written in one step; a step must not hold up an event for long. */
 const RECORDS_A_STEP = 200;
@@ -24,17 +24,21 @@ export interface Resealer {
 
 type Walk = () => Promise<ResealStep & { readonly ended: boolean }>;
 
-export function createResealer({ root, certificates, quarantine, keys }: Tables, ring: KeyRing): Resealer {
+export function createResealer(tables: Tables, ring: KeyRing): Resealer {
+  const { root, certificates, frozenCertificates, quarantine, keys } = tables;
   let target = ring.current().id;
   let walks: Walk[] = [];
+
+  function resealCertificate([app, alias]: [AppKey, string], { id, sealed }: SealedCertificate) {
+    const again = resealPem(ring, { app, alias, id }, sealed);
+    return again === null ? null : { id, sealed: again };
+  }
 
   function begin(): void {
     target = ring.current().id;
     walks = [
-      walkOf(certificates, RECORDS_A_STEP, ([app, alias]: [AppKey, string], { id, sealed }) => {
-        const again = resealPem(ring, { app, alias, id }, sealed);
-        return again === null ? null : { id, sealed: again };
-      }),
+      walkOf(certificates, RECORDS_A_STEP, resealCertificate),
+      walkOf(frozenCertificates, RECORDS_A_STEP, resealCertificate),
       walkOf(quarantine, ENTRIES_A_STEP, (_: number, entry) => resealEntry(ring, entry)),
     ];
   }

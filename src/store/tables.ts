@@ -36,6 +36,9 @@ export interface Tables {
   readonly quarantine: Table<StoredEntry, number>;
   /** Ids of master keys that records may be under, with the epoch milliseconds of their first use. */
   readonly keys: Table<number, string>;
+  /** Of a freeze: what is published and no longer so in the records. */
+  readonly frozenApps: Table<{ readonly app: Application | null }, AppKey>;
+  readonly frozenCertificates: Table<SealedCertificate, [AppKey, string]>;
   readonly journal: Table<JournalEntry, number>;
   /** By (application, subject). */
   readonly origins: Table<Origin, [AppKey, string]>;
@@ -69,6 +72,11 @@ export function openTables(path: string): Tables {
     }),
     quarantine: tableOf(root, 'sealed-quarantine', { toBytes: entryBytes, fromBytes: readEntry }),
     keys: tableOf(root, 'keys', json<number>()),
+    frozenApps: tableOf(root, 'frozen-apps', json<{ readonly app: Application | null }>()),
+    frozenCertificates: tableOf(root, 'frozen-sealed-certificates', {
+      toBytes: certificateBytes,
+      fromBytes: readCertificate,
+    }),
     journal: tableOf(root, 'journal', json<JournalEntry>()),
     origins: tableOf(root, 'origins', json<Origin>()),
   };

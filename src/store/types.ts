@@ -62,6 +62,17 @@ export interface JournalEntry extends Origin {
 
 export type NewJournalEntry = Omit<JournalEntry, 'number' | 'at'>;
 
+/** What a freeze keeps of what is published (control/freeze.ts). */
+export interface FrozenParts {
+  /** Records as they are published; null: there is none. */
+  readonly apps: readonly (readonly [AppKey, Application | null])[];
+  readonly certificates: readonly {
+    readonly app: AppKey;
+    readonly alias: string;
+    readonly certificate: SealedCertificate;
+  }[];
+}
+
 /** One transaction. */
 export interface StoreBatch {
   /** `null` deletes. */
@@ -81,6 +92,9 @@ export interface StoreBatch {
   readonly dropQuarantine: readonly number[];
   /** In order. */
   readonly journal: readonly NewJournalEntry[];
+  /** Begins a freeze (epoch milliseconds), or ends it with all that was kept for it. */
+  readonly freeze?: { readonly since: number } | 'thaw';
+  readonly frozen?: FrozenParts;
   readonly nextClaim: number;
   readonly generation: number;
 }
@@ -88,6 +102,8 @@ export interface StoreBatch {
 export interface Recovered {
   readonly apps: readonly Application[];
   readonly tombstones: readonly (readonly [AppKey, Tombstone])[];
+  /** Only within a freeze. */
+  readonly frozen?: { readonly since: number; readonly apps: FrozenParts['apps'] };
   readonly nextClaim: number;
   readonly generation: number;
 }
@@ -116,6 +132,8 @@ export interface Store {
   seal(app: AppKey, alias: string, certificate: Pem & { readonly id: string }): SealedCertificate;
   /** What is stored for an alias, or null. Synchronous: a memory-mapped read. */
   certificate(app: AppKey, alias: string): SealedCertificate | null;
+  /** What a freeze keeps for an alias whose certificate was removed or replaced within it. */
+  frozenCertificate(app: AppKey, alias: string): SealedCertificate | null;
   /** Resolves when the batch is synced to disk as one transaction; rejects (never crashes) when it could not be: nothing of it holds then. */
   commit(batch: StoreBatch): Promise<void>;
   /** Up to `limit` journal entries below number `before` (null: the latest), newest first. */

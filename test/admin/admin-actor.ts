@@ -87,6 +87,7 @@ export async function startTestAdmin(
         house.taken.push([text.toString(), source]);
         return house.takes;
       },
+      setFrozen: () => Promise.resolve({ status: 200, outcome: 'applied', code: '', reason: '', notes: [] }),
       manual: (request) => {
         house.manual.push(request);
         return Promise.resolve({ status: 200, outcome: 'applied', code: '', reason: '', notes: [] });
@@ -149,6 +150,7 @@ export const someStatus: ControlStatus = {
   snapshotTrouble: null,
   lastEventAt: null,
   full: null,
+  frozenSince: null,
 };
 
 export const someReport: EventReport = {

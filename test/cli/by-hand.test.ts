@@ -51,7 +51,7 @@ test('pools, members and aliases are added, listed and deleted by hand', async (
   assert.equal((await headgear('pools')).out, 'demo/app 1 members, 1 aliases');
   assert.equal(
     (await headgear('members', 'list', 'demo/app')).out,
-    '10.0.0.1:35531 load_balancer gear manual (tcp)',
+    '10.0.0.1:35531 load_balancer gear unknown (tcp)',
   );
   assert.equal((await headgear('aliases', 'list', 'demo/app')).out, 'www.x.test (served for demo/app)');
   await headgear('members', 'delete', 'demo/app', '10.0.0.1:35531');

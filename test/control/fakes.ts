@@ -66,6 +66,7 @@ export interface MemoryStore extends Store {
   readonly apps: Map<string, Application>;
   readonly tombstones: Map<string, Tombstone>;
   readonly certificates: Map<string, SealedCertificate>;
+  readonly frozenCertificates: Map<string, SealedCertificate>;
   entries: QuarantineEntry[];
   readonly journal: JournalEntry[];
 }
@@ -81,6 +82,7 @@ export function memoryStore(): MemoryStore {
     apps: new Map(),
     tombstones: new Map(),
     certificates: new Map(),
+    frozenCertificates: new Map(),
     entries: [],
     journal: [],
     // Through JSON: what comes back is equal, never the same object.
@@ -92,6 +94,7 @@ export function memoryStore(): MemoryStore {
     adoptKeys: async (next) => keys.replace(next),
     reseal: async () => ({ resealed: 0, broken: 0, done: true }),
     certificate: (app, alias) => store.certificates.get(`${app} ${alias}`) ?? null,
+    frozenCertificate: (app, alias) => store.frozenCertificates.get(`${app} ${alias}`) ?? null,
     async commit(batch) {
       store.attempts += 1;
       await store.gate;
