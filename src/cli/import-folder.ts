@@ -85,7 +85,7 @@ async function feed(
   const counts = { events: 0, applied: 0, unchanged: 0, refused: 0 };
   const problems: SourceProblem[] = [];
   const progress = showProgress(io, 'importing', countEvents(picture));
-  const open = new Set<Promise<void>>();
+  const open: Promise<void>[] = [];
   const one = async (event: RoutingEvent): Promise<void> => {
     const receivedAt = Date.now();
     const source = `import:${dir}`;
@@ -105,12 +105,11 @@ async function feed(
   try {
     for await (const event of nginxEvents(picture, (problem) => problems.push(problem))) {
       counts.events += 1;
-      const work = one(event).finally(() => {
-        open.delete(work);
-      });
-      open.add(work);
-      if (open.size >= WINDOW) await Promise.race(open);
-      progress.at(counts.events - open.size);
+      open.push(one(event));
+      if (open.length < WINDOW) continue;
+      // All of them, not the first: to race 512 promises for each event costs more than the event.
+      await Promise.all(open.splice(0));
+      progress.at(counts.events);
     }
     await Promise.all(open);
     progress.at(counts.events);
