@@ -112,12 +112,21 @@ test('another Headgear is a source, and two that agree show no difference', asyn
   );
   await second.send(endpoint('old/app', '10.0.0.7', 4000));
   const from = `headgear:${first.url}`;
+  const compare = async () => {
+    const io = memoryIo();
+    return { code: await runCli(['digest', first.url, second.url], io), lines: io.lines };
+  };
+  const differ = await compare();
+  assert.deepEqual([differ.code, differ.lines.at(-1)], [1, 'they differ']);
   const guarded = await second.reconcile(from, '--apply');
   assert.match(guarded.text, /- delete_application old\/app/);
   assert.match(guarded.text, /2 of 2 would be deleted/);
   const { code, text } = await second.reconcile(from, '--apply', '--force');
   assert.equal(code, 0, text);
   assert.deepEqual([...second.control.state().apps.keys()], ['shop/store']);
+  const agree = await compare();
+  assert.equal(agree.code, 0, agree.lines.join('\n'));
+  assert.match(agree.lines[0] ?? '', /^[0-9a-f]{32} 127\.0\.0\.1:\d+ \(1 applications/);
   assert.match((await second.reconcile(from)).text, /0 to add or change, 0 to delete/);
 });
 
