@@ -60,7 +60,7 @@ test('a bad certificate keeps the former in store and table, is quarantined, and
   await again.control.stop();
 });
 
-test('12: a certificate replaced within one batch goes from the former to the new one in one change', async () => {
+test('scenario 12: a certificate replaced within one batch goes from the former to the new one in one change', async () => {
   const { control, store, plane, send, published } = scene();
   await control.recover();
   await send(addAlias('demo/app'), addSsl('demo/app'));
@@ -75,7 +75,7 @@ test('12: a certificate replaced within one batch goes from the former to the ne
   await control.stop();
 });
 
-test('15: delete_application purges certificates and keys, also where it is created again in the same batch', async () => {
+test('scenario 15: delete_application purges certificates and keys, also where it is created again in the same batch', async () => {
   const { control, store, plane, send, published } = scene();
   await control.recover();
   await send(addAlias('demo/app'), addSsl('demo/app'));
@@ -177,7 +177,7 @@ test('scenario 11: add_ssl before the remove_ssl that belongs before it: the new
   await control.stop();
 });
 
-test('38: a displaced application’s certificate stays stored and returns with its alias', async () => {
+test('scenario 38: a displaced application’s certificate stays stored and returns with its alias', async () => {
   const { control, store, plane, send, published } = scene();
   await control.recover();
   await send(addAlias('demo/a'), addSsl('demo/a'), addAlias('demo/b'), addSsl('demo/b', 2));
@@ -253,7 +253,7 @@ test('a delivery whose ack is called by nobody else is acked once', async () => 
   await control.stop();
 });
 
-test('43: what is odd about an accepted certificate is said in the log and the event’s notes', async () => {
+test('scenario 43: what is odd about an accepted certificate is said in the log and the event’s notes', async () => {
   const { control, reports, log, send } = scene();
   await control.recover();
   // The test's deliveries come in 1970, long before any certificate's validity.

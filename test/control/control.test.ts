@@ -49,7 +49,7 @@ test('an event is acked, published and reported only after the commit', async ()
   await control.stop();
 });
 
-test('19: poison is quarantined with its reason, acked, and never blocks what follows', async () => {
+test('scenario 19: poison is quarantined with its reason, acked, and never blocks what follows', async () => {
   const { control, store, plane, reports, metrics, send, published } = scene();
   await control.recover();
   await send(poison, create('demo/app'), Buffer.alloc(0), addEndpoint('demo/app'));
@@ -117,7 +117,7 @@ test('what changes the state but not the table is committed without a new genera
   await control.stop();
 });
 
-test('16: a restart publishes the recovered table before any event is taken', async () => {
+test('scenario 16: a restart publishes the recovered table before any event is taken', async () => {
   const store = memoryStore();
   const first = scene({}, store);
   await first.control.recover();
@@ -159,7 +159,7 @@ test('the first table is published even when it is empty, as generation 1', asyn
   await control.stop();
 });
 
-test('55: ten thousand events are applied in order, in bounded batches', async () => {
+test('scenario 55: ten thousand events are applied in order, in bounded batches', async () => {
   const { control, store, plane, reports, send, published } = scene();
   await control.recover();
   const bodies = Array.from({ length: 10_000 }, (_, i) =>
@@ -210,7 +210,7 @@ test('delete_application purges the application’s quarantine, also of the same
   await control.stop();
 });
 
-test('15: no metric holds an application’s name', async () => {
+test('scenario 15: no metric holds an application’s name', async () => {
   const { control, metrics, send } = scene();
   await control.recover();
   await send(

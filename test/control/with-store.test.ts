@@ -13,7 +13,7 @@ import { scene } from './scenery.ts';
 const alias = 'www.x.test';
 const { chainPem, privateKeyPem } = testCertificate([alias]);
 
-test('16: on the real store, a restart publishes the same table with its certificates, and a deletion leaves neither', async (t) => {
+test('scenario 16: on the real store, a restart publishes the same table with its certificates, and a deletion leaves neither', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'headgear-control-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const open = () => openStore({ dir, maxQuarantined: 10, log: memoryLog() });

@@ -42,7 +42,7 @@ function codeOf(fields: Fields): string {
   return rejectionOf(read(fields)).code;
 }
 
-test('each action is known with and without the colon of a symbol', () => {
+test('scenario 3: each action is known with and without the colon of a symbol', () => {
   const actions: readonly [string, Fields][] = [
     ['create_application', { ...NAMES }],
     ['delete_application', { ...NAMES }],
@@ -61,7 +61,7 @@ test('each action is known with and without the colon of a symbol', () => {
   assert.equal(eventOf(readEvent(Buffer.from(tagged), LIMITS)).action, 'add_alias');
 });
 
-test('the deprecated add_gear, remove_gear and delete_gear mean the endpoint events, and are noted', () => {
+test('scenario 5: the deprecated add_gear, remove_gear and delete_gear mean the endpoint events, and are noted', () => {
   for (const [synonym, action] of [
     ['add_gear', 'add_public_endpoint'],
     ['remove_gear', 'remove_public_endpoint'],
@@ -73,7 +73,7 @@ test('the deprecated add_gear, remove_gear and delete_gear mean the endpoint eve
   }
 });
 
-test('actions that are not ours are ignored, also those of the SSO plugin and names of object members', () => {
+test('scenario 5: actions that are not ours are ignored, also those of the SSO plugin and names of object members', () => {
   for (const action of [
     'register_gear',
     'deregister_alias',
@@ -92,7 +92,7 @@ test('a missing or malformed action is refused', () => {
   }
 });
 
-test('names of applications and namespaces are lower-cased: legacy mixed case is the same application', () => {
+test('scenario 35: names of applications and namespaces are lower-cased: legacy mixed case is the same application', () => {
   assert.deepEqual(
     eventOf(read({ ...NAMES, action: 'delete_application', app_name: 'PhpHA', namespace: 'Demo' })),
     {
@@ -102,7 +102,7 @@ test('names of applications and namespaces are lower-cased: legacy mixed case is
   );
 });
 
-test('strings that look like numbers stay strings in every field', () => {
+test('scenario 2: strings that look like numbers stay strings in every field', () => {
   const body =
     '---\n:action: :add_public_endpoint\n:app_name: 0o17\n:namespace: 1e3\n:gear_id: 512345678901234567890e12\n' +
     ":public_port_name: php-5.4\n:public_address: '10.0.0.1'\n:public_port: 35531\n:protocols:\n- http\n:types: []\n:mappings:\n";
@@ -247,7 +247,7 @@ test('a host name or an odd spelling of an address is refused', () => {
   }
 });
 
-test('!binary fields are decoded before they are judged', () => {
+test('scenario 3: !binary fields are decoded before they are judged', () => {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   const body = `---\n:action: :remove_public_endpoint\n:app_name: !binary |-\n  ${base64('phpha')}\n:namespace: demo\n:gear_id: 542b72abafec2de3aa000009\n:public_address: !binary |-\n  ${base64('172.16.4.200')}\n:public_port: 50847\n`;
   const expected: RoutingEvent = {

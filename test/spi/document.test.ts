@@ -15,7 +15,7 @@ function codeOf(body: string | Buffer, limits: DocumentLimits = LIMITS): string 
   return parsed.ok ? 'accepted' : parsed.rejection.code;
 }
 
-test('scalars that YAML would take for numbers stay the strings that Ruby wrote', () => {
+test('scenario 2: scalars that YAML would take for numbers stay the strings that Ruby wrote', () => {
   const plain = [
     '512345678901234567890e12',
     '1e3',
@@ -67,7 +67,7 @@ test('a !binary value that is not base64 is refused and not quoted', () => {
   assert.equal(codeOf('a: !binary abc'), 'SPI_BINARY');
 });
 
-test('unknown tags are plain maps, lists and text, and no tag makes anything else', () => {
+test('scenario 3: unknown tags are plain maps, lists and text, and no tag makes anything else', () => {
   const record = recordOf(
     [
       '--- !ruby/hash:BSON::OrderedHash',
@@ -131,7 +131,7 @@ test('anchors are resolved, within the number of aliases that is allowed', () =>
   assert.equal(codeOf(many(1), { ...LIMITS, maxAliases: 0 }), 'SPI_TOO_MANY_ALIASES');
 });
 
-test('an alias bomb is refused, and an alias inside its own anchor too', () => {
+test('scenario 4: an alias bomb is refused, and an alias inside its own anchor too', () => {
   const levels = ['a0: &a0 [x,x,x,x,x,x,x,x,x]'];
   for (let level = 1; level < 10; level++) {
     levels.push(
@@ -156,7 +156,7 @@ test('depth, size and number of keys are bounded', () => {
   assert.equal(codeOf(keys(65)), 'SPI_YAML');
 });
 
-test('bodies that are empty, no map, several documents or no UTF-8 are refused by their own codes', () => {
+test('scenario 4: bodies that are empty, no map, several documents or no UTF-8 are refused by their own codes', () => {
   for (const body of ['', ' \n\n', '# nothing\n', '---\n', '--- ~\n'])
     assert.equal(codeOf(body), 'SPI_EMPTY', body);
   for (const body of ['text', '- a\n- b', '[]', '"x"']) assert.equal(codeOf(body), 'SPI_NOT_A_MAP', body);

@@ -57,7 +57,7 @@ const LIFE: readonly (RoutingEvent | null)[] = [
 ];
 
 for (const emitter of EMITTERS) {
-  test(`the life of an application as ${emitter} writes it decodes to the right events, with nothing to note`, () => {
+  test(`scenario 1: the life of an application as ${emitter} writes it decodes to the right events, with nothing to note`, () => {
     const names = fixtureNames(emitter);
     assert.equal(names.length, LIFE.length);
     for (const [index, name] of names.entries()) {
@@ -105,7 +105,7 @@ test('both emitters mean the same bytes', () => {
   }
 });
 
-test('the plain style of Psych 3.1 decodes: unquoted addresses, null without a blank, |- and |+ blocks', () => {
+test('scenario 1: the plain style of Psych 3.1 decodes: unquoted addresses, null without a blank, |- and |+ blocks', () => {
   const events = fixtureNames('psych-3.1').map((name) =>
     eventOf(readEvent(fixture('psych-3.1', name), LIMITS)),
   );

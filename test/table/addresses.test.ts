@@ -12,7 +12,7 @@ const codeOf = (address: string, port = 4000, rules: TablePolicy = policy): stri
 };
 const loopbackAllowed = { ...policy, allowLoopbackEndpoints: true };
 
-test('30: loopback, unspecified, multicast, broadcast and link-local addresses are refused in every spelling', () => {
+test('scenario 30: loopback, unspecified, multicast, broadcast and link-local addresses are refused in every spelling', () => {
   const refused: Record<string, readonly string[]> = {
     TABLE_ADDRESS_LOOPBACK: ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '0:0:0:0:0:ffff:7f00:1'],
     TABLE_ADDRESS_UNSPECIFIED: ['0.0.0.0', '0.1.2.3', '::', '::ffff:0.0.0.0'],
@@ -25,7 +25,7 @@ test('30: loopback, unspecified, multicast, broadcast and link-local addresses a
   }
 });
 
-test('30: an IPv4 address inside a NAT64, 6to4, translated or compatible IPv6 address is judged as itself', () => {
+test('scenario 30: an IPv4 address inside a NAT64, 6to4, translated or compatible IPv6 address is judged as itself', () => {
   assert.equal(codeOf('64:ff9b::a9fe:a9fe'), 'TABLE_ADDRESS_LINK_LOCAL');
   assert.equal(codeOf('2002:7f00:1::'), 'TABLE_ADDRESS_LOOPBACK');
   assert.equal(codeOf('::ffff:0:127.0.0.1'), 'TABLE_ADDRESS_LOOPBACK');
@@ -33,7 +33,7 @@ test('30: an IPv4 address inside a NAT64, 6to4, translated or compatible IPv6 ad
   assert.equal(codeOf('64:ff9b::a00:1'), null);
 });
 
-test('30: what is no literal address in its one strict spelling is refused', () => {
+test('scenario 30: what is no literal address in its one strict spelling is refused', () => {
   for (const address of [
     'localhost',
     '0x7f.0.0.1',
@@ -55,7 +55,7 @@ test('30: what is no literal address in its one strict spelling is refused', () 
   }
 });
 
-test('30: a refused endpoint leaves the state as it was, with a code and a reason', () => {
+test('scenario 30: a refused endpoint leaves the state as it was, with a code and a reason', () => {
   const result = lastOf([add('demo/app', '127.0.0.1:4000')]);
   assert.equal(result.state, emptyState);
   assert.equal(result.rejection?.code, 'TABLE_ADDRESS_LOOPBACK');
@@ -75,7 +75,7 @@ test('allowLoopbackEndpoints frees loopback and nothing else', () => {
   assert.equal(codeOf('169.254.169.254', 4000, loopbackAllowed), 'TABLE_ADDRESS_LINK_LOCAL');
 });
 
-test('30: our own listeners are refused always, also by another loopback address and through the address map', () => {
+test('scenario 30: our own listeners are refused always, also by another loopback address and through the address map', () => {
   const mapped = { ...loopbackAllowed, addressMap: { '203.0.113.7': '192.168.0.1', 'node-1': '10.0.0.4' } };
   assert.equal(codeOf('192.168.0.1', 443, mapped), 'TABLE_ADDRESS_OWN_LISTENER');
   assert.equal(codeOf('::ffff:192.168.0.1', 443, mapped), 'TABLE_ADDRESS_OWN_LISTENER');
@@ -114,7 +114,7 @@ test('an endpoint stored under a laxer policy is not published under a stricter 
   assert.equal(appRoute(app, policy).endpoints.length, 0);
 });
 
-test('31: a node frontend that would be one of our own listeners is left out', () => {
+test('scenario 31: a node frontend that would be one of our own listeners is left out', () => {
   const rules = { ...policy, nodeFrontend: { ...policy.nodeFrontend, aliases: true } };
   const app = stateAfter([add('demo/app', '192.168.0.1:4000'), addAlias('demo/app', 'www.x.test')]).apps.get(
     'demo/app',

@@ -26,12 +26,12 @@ const idOf = (state: RoutingState, host = www) =>
 const recordOf = (state: RoutingState, app: string, alias = www) =>
   state.apps.get(app)?.aliases.find((record) => record.alias === alias);
 
-test('9: an alias or a certificate without a create_application before it creates the application', () => {
+test('scenario 9: an alias or a certificate without a create_application before it creates the application', () => {
   assert.equal(ownerOf(stateAfter([addAlias('demo/app', www)])), 'demo/app');
   assert.ok(stateAfter([addSsl('demo/app', www, 'c1')]).apps.has('demo/app'));
 });
 
-test('10: a certificate that comes before its alias is held, not routed, and used once the alias is announced', () => {
+test('scenario 10: a certificate that comes before its alias is held, not routed, and used once the alias is announced', () => {
   const held = stateAfter([addSsl('demo/app', www, 'c1')]);
   assert.equal(ownerOf(held), null);
   assert.equal(recordOf(held, 'demo/app')?.announced, false);
@@ -40,12 +40,12 @@ test('10: a certificate that comes before its alias is held, not routed, and use
   assert.equal(idOf(announced), 'c1');
 });
 
-test('10: a held certificate that is removed again leaves nothing', () => {
+test('scenario 10: a held certificate that is removed again leaves nothing', () => {
   const state = stateAfter([create('demo/app'), addSsl('demo/app', www, 'c1'), removeSsl('demo/app', www)]);
   assert.deepEqual(state.apps.get('demo/app')?.aliases, []);
 });
 
-test('20: the rollback pair add_alias and remove_alias leaves nothing', () => {
+test('scenario 20: the rollback pair add_alias and remove_alias leaves nothing', () => {
   const before = stateAfter([create('demo/app')]);
   const after = stateAfter([addAlias('demo/app', www), removeAlias('demo/app', www)], before);
   assert.deepEqual(after.apps.get('demo/app'), before.apps.get('demo/app'));
@@ -61,7 +61,7 @@ test('adding an alias that the application holds already changes nothing, even a
   assert.equal(ownerOf(stateAfter([addAlias('demo/a', www)], two)), 'demo/b');
 });
 
-test('37: of two applications with one alias the last claim wins, and removing it from the other does not matter', () => {
+test('scenario 37: of two applications with one alias the last claim wins, and removing it from the other does not matter', () => {
   const both = lastOf([addAlias('demo/a', www), addAlias('demo/b', www)]);
   assert.equal(ownerOf(both.state), 'demo/b');
   assert.deepEqual(codesOf(both), ['TABLE_ALIAS_DISPLACED']);
@@ -69,7 +69,7 @@ test('37: of two applications with one alias the last claim wins, and removing i
   assert.equal(ownerOf(stateAfter([removeAlias('demo/a', www)], both.state)), 'demo/b');
 });
 
-test('37: after the winner removes the alias, or is deleted, the former claim returns with its certificate', () => {
+test('scenario 37: after the winner removes the alias, or is deleted, the former claim returns with its certificate', () => {
   const both = stateAfter([
     addAlias('demo/a', www),
     addSsl('demo/a', www, 'cert-a'),
@@ -84,7 +84,7 @@ test('37: after the winner removes the alias, or is deleted, the former claim re
   }
 });
 
-test('37: a winner without a certificate does not serve the displaced one’s', () => {
+test('scenario 37: a winner without a certificate does not serve the displaced one’s', () => {
   const state = stateAfter([
     addAlias('demo/a', www),
     addSsl('demo/a', www, 'cert-a'),
@@ -93,7 +93,7 @@ test('37: a winner without a certificate does not serve the displaced one’s', 
   assert.equal(idOf(state), null);
 });
 
-test('38: an alias moves from A to B, add before remove, A’s remove_ssl after B’s add_ssl: B’s certificate and route stay', () => {
+test('scenario 38: an alias moves from A to B, add before remove, A’s remove_ssl after B’s add_ssl: B’s certificate and route stay', () => {
   const state = stateAfter([
     addAlias('demo/a', www),
     addSsl('demo/a', www, 'cert-a'),
@@ -106,7 +106,7 @@ test('38: an alias moves from A to B, add before remove, A’s remove_ssl after 
   assert.equal(idOf(state), 'cert-b');
 });
 
-test('36: an alias equal to another application’s plain or ha- name does not take it, in either order', () => {
+test('scenario 36: an alias equal to another application’s plain or ha- name does not take it, in either order', () => {
   for (const host of ['app-demo.apps.test', 'ha-app-demo.apps.test']) {
     const late = lastOf([create('demo/app'), addAlias('evil/x', host)]);
     assert.equal(ownerOf(late.state, host), 'demo/app');
@@ -119,7 +119,7 @@ test('36: an alias equal to another application’s plain or ha- name does not t
   }
 });
 
-test('36: nor does its certificate serve that name', () => {
+test('scenario 36: nor does its certificate serve that name', () => {
   const host = 'ha-app-demo.apps.test';
   const state = stateAfter([create('demo/app'), addAlias('evil/x', host), addSsl('evil/x', host, 'evil')]);
   assert.equal(idOf(state, host), null);
@@ -131,12 +131,12 @@ test('an application that holds its own ha- name as an alias serves that alias�
   assert.equal(idOf(state, host), 'own');
 });
 
-test('35: events under one canonical name are one application', () => {
+test('scenario 35: events under one canonical name are one application', () => {
   const state = stateAfter([add('demo/app', '10.0.0.1:1'), addAlias('demo/app', www)]);
   assert.equal(state.apps.size, 1);
 });
 
-test('42: remove_ssl keeps the alias routed; remove_alias drops a leftover certificate', () => {
+test('scenario 42: remove_ssl keeps the alias routed; remove_alias drops a leftover certificate', () => {
   const start = stateAfter([addAlias('demo/app', www), addSsl('demo/app', www, 'c1')]);
   const bare = stateAfter([removeSsl('demo/app', www)], start);
   assert.equal(ownerOf(bare), 'demo/app');

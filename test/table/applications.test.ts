@@ -27,17 +27,17 @@ const life = [
   addSsl('demo/app', 'held.x.test', 'c2'),
 ];
 
-test('15: delete_application alone removes endpoints, names, aliases and certificates', () => {
+test('scenario 15: delete_application alone removes endpoints, names, aliases and certificates', () => {
   const state = stateAfter([...life, destroy('demo/app')]);
   assert.ok(same(state, emptyState));
   assert.deepEqual([state.apps.size, state.endpointOwners.size, state.names.size], [0, 0, 0]);
 });
 
-test('20: create and delete leave nothing', () => {
+test('scenario 20: create and delete leave nothing', () => {
   assert.ok(same(stateAfter([create('demo/app'), destroy('demo/app')]), emptyState));
 });
 
-test('14: an application re-created under the same name starts from nothing', () => {
+test('scenario 14: an application re-created under the same name starts from nothing', () => {
   const state = stateAfter([...life, destroy('demo/app'), create('demo/app')]);
   assert.ok(same(state, stateAfter([create('demo/app')])));
 });
@@ -51,7 +51,7 @@ test('a second create_application updates the flags, an odd null takes nothing b
   assert.equal(step(state, { ...event, scalable: null, ha: null }, policy).state, state);
 });
 
-test('31: a non-scalable application with an alias is published without endpoints and harms nobody', () => {
+test('scenario 31: a non-scalable application with an alias is published without endpoints and harms nobody', () => {
   const table = tableOf(
     stateAfter([create('demo/plain'), addAlias('demo/plain', 'www.x.test'), ...life.slice(0, 2)]),
   );

@@ -29,7 +29,7 @@ const routed = (state: RoutingState, key: string): readonly PublishedEndpoint[] 
 const addresses = (state: RoutingState, key: string) =>
   routed(state, key).map(({ address, port }) => `${address}:${port}`);
 
-test('6: a duplicate add makes one endpoint, and the very same state', () => {
+test('scenario 6: a duplicate add makes one endpoint, and the very same state', () => {
   const once = stateAfter([add('demo/app', '10.0.0.1:4000')]);
   const again = step(once, add('demo/app', '10.0.0.1:4000'), policy);
   assert.equal(again.state, once);
@@ -37,7 +37,7 @@ test('6: a duplicate add makes one endpoint, and the very same state', () => {
   assert.equal(once.apps.get('demo/app')?.endpoints.length, 1);
 });
 
-test('6: a duplicate add with other types and protocols updates the endpoint in its place', () => {
+test('scenario 6: a duplicate add with other types and protocols updates the endpoint in its place', () => {
   const state = stateAfter([
     add('demo/app', '10.0.0.1:4000', { types: ['web_framework'] }),
     add('demo/app', '10.0.0.1:4001'),
@@ -47,7 +47,7 @@ test('6: a duplicate add with other types and protocols updates the endpoint in 
   assert.equal(routed(state, 'demo/app')[0]?.tls, true);
 });
 
-test('7: removing an unknown endpoint, gear or application changes nothing', () => {
+test('scenario 7: removing an unknown endpoint, gear or application changes nothing', () => {
   const state = stateAfter([add('demo/app', '10.0.0.1:4000')]);
   for (const event of [
     remove('demo/app', '10.0.0.1:4999'),
@@ -59,7 +59,7 @@ test('7: removing an unknown endpoint, gear or application changes nothing', () 
   assert.deepEqual(step(state, destroy('demo/none')).touched, [], 'but the deletion is remembered');
 });
 
-test('7: a remove that names another gear than the one announced is ignored and said', () => {
+test('scenario 7: a remove that names another gear than the one announced is ignored and said', () => {
   const result = lastOf([
     add('demo/app', '10.0.0.1:4000', { gearId: gear2 }),
     remove('demo/app', '10.0.0.1:4000', gear1),
@@ -68,7 +68,7 @@ test('7: a remove that names another gear than the one announced is ignored and 
   assert.deepEqual(codesOf(result), ['TABLE_GEAR_MISMATCH']);
 });
 
-test('8: with only its web_framework endpoint an application is published without endpoints, until the load_balancer one comes', () => {
+test('scenario 8: with only its web_framework endpoint an application is published without endpoints, until the load_balancer one comes', () => {
   const before = stateAfter([
     create('demo/app'),
     add('demo/app', '10.0.0.1:4000', { types: ['web_framework'] }),
@@ -83,7 +83,7 @@ test('8: with only its web_framework endpoint an application is published withou
   assert.deepEqual(addresses(after, 'demo/app'), ['10.0.0.1:4001']);
 });
 
-test('9: an endpoint without a create_application before it creates the application', () => {
+test('scenario 9: an endpoint without a create_application before it creates the application', () => {
   const result = lastOf([add('demo/app', '10.0.0.1:4000')]);
   assert.deepEqual(result.touched, ['demo/app']);
   assert.equal(result.state.apps.get('demo/app')?.scalable, null);
@@ -92,7 +92,7 @@ test('9: an endpoint without a create_application before it creates the applicat
   assert.equal(flagged.endpoints.length, 1);
 });
 
-test('14: after delete and re-create with one name, the late remove of an old endpoint does not hit the new one', () => {
+test('scenario 14: after delete and re-create with one name, the late remove of an old endpoint does not hit the new one', () => {
   const state = stateAfter([
     add('demo/app', '10.0.0.1:4000'),
     destroy('demo/app'),
@@ -103,7 +103,7 @@ test('14: after delete and re-create with one name, the late remove of an old en
   assert.deepEqual(addresses(state, 'demo/app'), ['10.0.0.2:4000']);
 });
 
-test('21: a gear move, add before remove, keeps the destination; so does remove before add', () => {
+test('scenario 21: a gear move, add before remove, keeps the destination; so does remove before add', () => {
   const start = [add('demo/app', '10.0.0.1:4000')];
   const there = add('demo/app', '10.0.0.2:4000');
   const gone = remove('demo/app', '10.0.0.1:4000');
@@ -115,7 +115,7 @@ test('21: a gear move, add before remove, keeps the destination; so does remove 
   }
 });
 
-test('22: a move that permutes the ports among cartridges sends HTTP to the load_balancer port only', () => {
+test('scenario 22: a move that permutes the ports among cartridges sends HTTP to the load_balancer port only', () => {
   const web = { types: ['web_framework'], cartridge: 'php-5.4' };
   const state = stateAfter([
     add('demo/app', '10.0.0.1:4000', web),
@@ -128,7 +128,7 @@ test('22: a move that permutes the ports among cartridges sends HTTP to the load
   assert.deepEqual(addresses(state, 'demo/app'), ['10.0.0.2:4000']);
 });
 
-test('24: an endpoint that another application announces is lost by its former owner at once', () => {
+test('scenario 24: an endpoint that another application announces is lost by its former owner at once', () => {
   const result = lastOf([add('demo/old', '10.0.0.1:4000'), add('demo/new', '10.0.0.1:4000')]);
   assert.deepEqual([...result.touched].sort(), ['demo/new', 'demo/old']);
   assert.deepEqual(codesOf(result), ['TABLE_ENDPOINT_TAKEN_OVER']);
@@ -140,7 +140,7 @@ test('24: an endpoint that another application announces is lost by its former o
   );
 });
 
-test('24: the former owner’s late remove, or its deletion, does not take the endpoint from the new owner', () => {
+test('scenario 24: the former owner’s late remove, or its deletion, does not take the endpoint from the new owner', () => {
   const taken = stateAfter([add('demo/old', '10.0.0.1:4000'), add('demo/new', '10.0.0.1:4000')]);
   const late = step(taken, remove('demo/old', '10.0.0.1:4000'), policy);
   assert.equal(late.state, taken);
@@ -149,7 +149,7 @@ test('24: the former owner’s late remove, or its deletion, does not take the e
   assert.deepEqual(addresses(deleted, 'demo/new'), ['10.0.0.1:4000']);
 });
 
-test('24: another spelling of an address does not get round its ownership', () => {
+test('scenario 24: another spelling of an address does not get round its ownership', () => {
   const state = stateAfter([
     add('demo/old', '10.0.0.1:4000'),
     add('demo/new', '::ffff:10.0.0.1:4000'),
@@ -161,7 +161,7 @@ test('24: another spelling of an address does not get round its ownership', () =
   assert.deepEqual(addresses(state, 'demo/six'), []);
 });
 
-test('28: tcp endpoints typed web_framework or load_balancer never receive HTTP', () => {
+test('scenario 28: tcp endpoints typed web_framework or load_balancer never receive HTTP', () => {
   const both = { ...policy, routableTypes: ['load_balancer', 'web_framework'] };
   const state = stateAfter([
     add('demo/jboss', '10.0.0.1:7600', { types: ['web_framework'], protocols: ['tcp'] }),
@@ -176,7 +176,7 @@ test('28: tcp endpoints typed web_framework or load_balancer never receive HTTP'
   );
 });
 
-test('29: an https/wss endpoint is dialled by TLS, a tls-only one is not routed, and plain wins where both are spoken', () => {
+test('scenario 29: an https/wss endpoint is dialled by TLS, a tls-only one is not routed, and plain wins where both are spoken', () => {
   const state = stateAfter([
     add('demo/app', '10.0.0.1:1', { protocols: ['https', 'wss'] }),
     add('demo/app', '10.0.0.1:2', { protocols: ['tls'] }),

@@ -6,7 +6,7 @@ import { addAlias, codesOf, create, lastOf, policy, ref, stateAfter } from './sc
 
 const app = ref('demo/app');
 
-test('34: the ha- name has the configured prefix and suffix, a suffix may hold dots', () => {
+test('scenario 34: the ha- name has the configured prefix and suffix, a suffix may hold dots', () => {
   assert.deepEqual(impliedNames(app, policy), { plain: 'app-demo.apps.test', ha: 'ha-app-demo.apps.test' });
   const dotted = { plain: 'app-demo.apps.test', ha: 'app-demo.ha.apps.test' };
   assert.deepEqual(impliedNames(app, { ...policy, haPrefix: '', haSuffix: '.ha' }), dotted);
@@ -14,7 +14,7 @@ test('34: the ha- name has the configured prefix and suffix, a suffix may hold d
   assert.equal(impliedNames(app, { ...policy, haPrefix: 'HA-' }).ha, 'ha-app-demo.apps.test');
 });
 
-test('34: with an empty prefix and suffix the plain name is the ha- name', () => {
+test('scenario 34: with an empty prefix and suffix the plain name is the ha- name', () => {
   const rules = { ...policy, haPrefix: '', haSuffix: '' };
   assert.deepEqual(impliedNames(app, rules), { plain: 'app-demo.apps.test', ha: null });
   const state = stateAfter([create('demo/app')], undefined, rules);

@@ -174,7 +174,7 @@ const strict = (over: Partial<TablePolicy['certificates']>): TablePolicy => ({
   certificates: { ...policy.certificates, ...over },
 });
 
-test('43: a certificate is published with its time of service where the policy says fallback, and without where not', () => {
+test('scenario 43: a certificate is published with its time of service where the policy says fallback, and without where not', () => {
   const start = stateAfter([addAlias('demo/a', 'www.x.test')]);
   const servedBy = (rules: TablePolicy) =>
     changesOf(start, addSsl('demo/a', 'www.x.test', 'c1'), rules).certificates[0]?.[1]?.served;
