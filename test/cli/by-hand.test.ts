@@ -123,3 +123,22 @@ test('without the token nothing is changed', async (t) => {
   assert.match(io.errors.join(), /401: ADMIN_NOT_AUTHORISED/);
   assert.equal(it.control.state().apps.size, 0);
 });
+
+test('a freeze holds back what events would change until the thaw, is shown, and needs the token', async (t) => {
+  const { it, headgear, actor } = await house(t);
+  const publications = (): number => it.plane.changes.length;
+  const token = ['--token-file', join(actor.stateDir, 'admin-token')];
+  const nobody = await headgear('freeze', '--token-file', join(actor.stateDir, 'no-such-file'));
+  assert.notEqual(nobody.code, 0);
+  assert.equal((await headgear('freeze', ...token)).code, 0);
+  const before = publications();
+  await it.send(body('add_public_endpoint', 'demo/app', endpointFacts('10.0.0.1', 4000)));
+  assert.match(
+    (await headgear('members', 'list', 'demo/app')).out,
+    /^10\.0\.0\.1:4000 /,
+    'known and durable',
+  );
+  assert.equal(publications(), before, 'not published');
+  assert.equal((await headgear('thaw', ...token)).code, 0);
+  await eventually(() => publications() > before, 'the publication of what was held back');
+});
