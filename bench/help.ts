@@ -10,7 +10,7 @@ export function helpText(named: readonly (readonly [string, string])[]): string 
     return table.map(([name, text]) => `  ${name.padEnd(width)}${text}`).join('\n');
   };
   return `Usage: npm run bench                      1 KiB bodies over HTTP and HTTPS
-       npm run bench -- all               every scenario, in one run (about 40 minutes)
+       npm run bench -- all               every scenario, in one run (most of an hour)
        npm run bench -- GROUP|SCENARIO...  some of them; groups: ${GROUP_NAMES.join(', ')}
        npm run bench -- NAME...           single benches by name
 
