@@ -4,6 +4,8 @@
  * every name to look it up, cost two to three times as much (`npm run bench -- head-read`).
  */
 
+import { TOKEN } from './characters.ts';
+
 /** Of a byte in a name: none, a letter, digit or hyphen, or another token character, which gears may fold (fields.ts). */
 const NOT_IN_NAME = 0;
 const PLAIN = 1;
@@ -12,7 +14,7 @@ const FOLDS = 2;
 const NAME = Uint8Array.from({ length: 256 }, (_, code) => {
   const character = String.fromCharCode(code);
   if (/[0-9A-Za-z-]/.test(character)) return PLAIN;
-  return "!#$%&'*+.^_`|~".includes(character) ? FOLDS : NOT_IN_NAME;
+  return TOKEN[code] === 1 ? FOLDS : NOT_IN_NAME;
 });
 /** 1 for what a field value may hold: HTAB, blank, visible ASCII, obs-text (RFC 9110 5.5). */
 export const VALUE = Uint8Array.from({ length: 256 }, (_, code) =>
