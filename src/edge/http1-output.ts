@@ -19,10 +19,6 @@ export class Http1Output {
     this.#bytes += view.length;
   }
 
-  get empty(): boolean {
-    return this.#bytes === 0;
-  }
-
   /** One copy and one write: cheaper than a vectored write of small parts, and the views are free afterwards. */
   writeTo(socket: Socket): void {
     const parts = this.#parts;

@@ -17,19 +17,6 @@ export function warningText(warning: CertificateWarning, facts: CertificateFacts
   }
 }
 
-/** Whether a text, as it may come from a store of another version, is a warning. */
-export function isWarning(text: string): text is CertificateWarning {
-  return text in KNOWN;
-}
-
-const KNOWN: Readonly<Record<CertificateWarning, true>> = {
-  CERT_EXPIRED: true,
-  CERT_NOT_YET_VALID: true,
-  CERT_NAME_MISMATCH: true,
-  CERT_CHAIN_REORDERED: true,
-  CERT_CHAIN_DISORDERED: true,
-};
-
 const NAMES_SHOWN = 3;
 
 function someNames(names: readonly string[]): string {

@@ -1,5 +1,5 @@
 /** Routing events as JSON bodies, with the fields of the SPI (domain.md 1.1): what every source hands to the control loop. Pure. */
-import { type AppRef, appKeyOf, type EndpointFacts, type RoutingEvent } from '../spi/events.ts';
+import { appKeyOf, type EndpointFacts, type RoutingEvent } from '../spi/events.ts';
 
 /** JSON, which `spi` reads as the YAML that it is. */
 export function eventBody(event: RoutingEvent): Buffer {
@@ -65,10 +65,4 @@ export function eventText(event: RoutingEvent): string {
     default:
       return `${event.action} ${app} ${event.alias}`;
   }
-}
-
-/** `namespace/app` as its two names. */
-export function appRefOf(key: string): AppRef {
-  const [namespace = '', appName = ''] = key.split('/');
-  return { namespace, appName };
 }

@@ -4,12 +4,6 @@ import { openLineSink } from './open-line-sink.ts';
 import type { RequestContext } from './request-context.ts';
 import type { Log } from './types.ts';
 
-/** The `accessLog` group of the configuration. */
-export interface AccessLogConfig {
-  /** A path, `stdout`, or `off`. */
-  readonly file: string;
-}
-
 export interface AccessLog {
   /** Takes one finished request; `durationUs` in microseconds. Never throws, never blocks. */
   write(context: RequestContext, durationUs: number): void;

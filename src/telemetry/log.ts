@@ -10,13 +10,6 @@ export interface LogOptions {
   readonly file: string;
 }
 
-/** The `log` group of the configuration. */
-export interface LogConfig {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  /** A path, or `stderr`. */
-  readonly file: string;
-}
-
 /** The log of the process: what the composition root holds. */
 export interface RootLog extends Log {
   /** Writes what is waiting before it returns: for the last words before an exit. */
