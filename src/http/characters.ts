@@ -16,6 +16,10 @@ export const TOKEN = tableOf(
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is what it is for
 const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
+/** What no field value may hold (RFC 9110 5.5): control characters but for HTAB, line ends included. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is what it is for
+export const ILLEGAL_IN_VALUE = /[\0-\x08\x0a-\x1f\x7f]/;
+
 /**
  * Whether a head (latin1 text that ends in CRLF) holds a control character, or a CR or LF that is not a line end. A plain class and a
  * search for pairs cost half of one expression that says both.

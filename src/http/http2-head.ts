@@ -2,7 +2,7 @@
  * Field lists of HTTP/2 (RFC 9113 8) to and from the heads of HTTP/1.1. nghttp2 refuses much of what is refused here; it is checked again
  * all the same, since a CR LF that got through would be a request of its own for the gear.
  */
-import { isToken } from './characters.ts';
+import { ILLEGAL_IN_VALUE, isToken } from './characters.ts';
 import { requestFieldRule } from './fields.ts';
 import {
   type HeadError,
@@ -25,8 +25,6 @@ export interface Http2Head extends RequestHead {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is what it is for
-const ILLEGAL_IN_VALUE = /[\0-\x08\x0a-\x1f\x7f]/;
 /** Methods whose requests say the length of a body even where there is none (RFC 9110 8.6): some gears answer 411 otherwise. */
 const SAYS_LENGTH: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 

@@ -3,7 +3,7 @@
  * as a head of HTTP/1.1 (RFC 9113 8). nghttp2 refuses much of what is refused here; a CR LF that got through would be a field or an answer
  * of its own for a client of HTTP/1.1, so nothing is left to it.
  */
-import { isToken } from './characters.ts';
+import { ILLEGAL_IN_VALUE, isToken } from './characters.ts';
 import { RESPONSE_FIELDS } from './fields.ts';
 import { type Http2Fields, http2Fields } from './http2-head.ts';
 import { readLength, trimmed } from './request-head.ts';
@@ -40,8 +40,6 @@ export function http2Request(head: string, scheme: 'http' | 'https'): Http2Field
   return fields;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is what it is for
-const ILLEGAL_IN_VALUE = /[\0-\x08\x0a-\x1f\x7f]/;
 const STATUS = /^[1-5][0-9]{2}$/;
 const SWITCHING_PROTOCOLS = 101;
 
