@@ -3,6 +3,7 @@
  * time, in order; nothing is acked before it is durable, nothing is published before it is durable.
  */
 import type { AppKey } from '../spi/events.ts';
+import { emptyTransaction } from '../store/empty-transaction.ts';
 import { reachedBound } from '../table/bounds.ts';
 import type { Finding } from '../table/events.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
@@ -17,15 +18,7 @@ import { createCommitter } from './commit-forever.ts';
 import type { Control, ControlOptions } from './control.ts';
 import { createControlMetrics } from './control-metrics.ts';
 import { createCostly } from './costly.ts';
-import {
-  batchLength,
-  emptyTransaction,
-  type FreezeVerb,
-  type Frozen,
-  freezeWork,
-  frozenAgain,
-  saidOf,
-} from './freeze.ts';
+import { batchLength, type FreezeVerb, type Frozen, freezeWork, frozenAgain, saidOf } from './freeze.ts';
 import type { Handled, Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
 import { createPublisher } from './publisher.ts';

@@ -77,21 +77,6 @@ export function frozenAgain(
   return { since, keys, published: recoverState(published, nextClaim, policy) };
 }
 
-/** A transaction that changes nothing, to be filled. */
-export function emptyTransaction(nextClaim: number, generation: number): StoreBatch {
-  return {
-    apps: [],
-    tombstones: [],
-    certificates: [],
-    quarantine: [],
-    forgetQuarantineOf: [],
-    dropQuarantine: [],
-    journal: [],
-    nextClaim,
-    generation,
-  };
-}
-
 /** Works of the next batch: up to a freeze or thaw, which are batches of their own. */
 export function batchLength(waiting: readonly Work[], most: number): number {
   const at = waiting.slice(0, most).findIndex(({ freeze }) => freeze !== undefined);

@@ -14,6 +14,7 @@ import { resealPem, sealPem } from '../seal/sealed-pem.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { Log } from '../telemetry/types.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { emptyTransaction } from './empty-transaction.ts';
 import { bringToFormat } from './format.ts';
 import { type JournalBounds, journalPage, originsOf, readPlace, writeJournal } from './journal.ts';
 import { type KeySource, keySourceOf } from './master-key.ts';
@@ -171,22 +172,9 @@ function createStore(
   function expire(): void {
     const [oldest] = index.held;
     if (closed !== null || oldest === undefined || oldest.at >= now() - bounds.maxAgeMs) return;
-    const nothing = {
-      apps: [],
-      tombstones: [],
-      certificates: [],
-      quarantine: [],
-      forgetQuarantineOf: [],
-      dropQuarantine: [],
-      journal: [],
-    };
     // What a batch before it changes is read in its turn.
     void queue(() =>
-      commitNext({
-        ...nothing,
-        nextClaim: meta.get('nextClaim') ?? 1,
-        generation: meta.get('generation') ?? 0,
-      }),
+      commitNext(emptyTransaction(meta.get('nextClaim') ?? 1, meta.get('generation') ?? 0)),
     ).catch(() => undefined);
   }
   const clock = setInterval(expire, EXPIRY_INTERVAL_MS);
