@@ -19,6 +19,8 @@ import { createPlane, type Plane } from './plane/create-plane.ts';
 import { startKeepAwake } from './probes/keep-awake.ts';
 import { machineAddresses } from './resolver/node-identity.ts';
 import { unsealPem } from './seal/sealed-pem.ts';
+import { certificateFingerprints } from './shadow/fingerprints.ts';
+import { followIncumbent, type Incumbent } from './shadow/follow-incumbent.ts';
 import { createStapler, type Stapler } from './stapling/stapler.ts';
 import { startIntake } from './stomp/intake.ts';
 import { startSubscriber } from './stomp/subscriber.ts';
@@ -54,8 +56,15 @@ export interface Headgear {
   stop(): Promise<void>;
 }
 
-/** Starts everything. `name` stands for the configuration in messages (its file). Rejects with what an operator has to mend. */
-export async function startHeadgear(given: Config, name: string): Promise<Headgear> {
+/**
+ * Starts everything. `name` stands for the configuration in messages (its file); `nginxConfDir` is for a shadow, to hold its table against.
+ * Rejects with what an operator has to mend.
+ */
+export async function startHeadgear(
+  given: Config,
+  name: string,
+  nginxConfDir: string | null = null,
+): Promise<Headgear> {
   // Whoever keeps the configuration must not keep the master key on the heap with it.
   const config: Config = { ...given, masterKey: {} };
   const files = checkFiles(given);
@@ -138,13 +147,22 @@ export async function startHeadgear(given: Config, name: string): Promise<Headge
     // Filled as the listeners come up, because a port 0 is known only then; no event is judged before.
     const ownListeners = new Set<string>();
     const policy = tablePolicyOf(config, ownListeners);
-    const publish = async (changes: Parameters<Plane['apply']>[0]): Promise<void> =>
-      void (await plane.apply(changes));
+    let incumbent: Incumbent | null = null;
+    const publish = async (changes: Parameters<Plane['apply']>[0]): Promise<void> => {
+      await plane.apply(changes);
+      incumbent?.changed(changes);
+    };
     const platformCertificates = (): typeof platformNow => platformNow;
     const control = createControl({
       ...{ config, policy, store, publish, keepAwake, platformCertificates, log, metrics },
     });
     running.push(control.stop);
+    if (nginxConfDir !== null) {
+      const fingerprintOf = certificateFingerprints(control.state);
+      const means = { nginxConfDir, config: config.shadow, policy, fingerprintOf, log, metrics };
+      incumbent = followIncumbent(means);
+      running.push(incumbent.stop);
+    }
     await control.recover();
 
     await plane.listen();
@@ -158,6 +176,7 @@ export async function startHeadgear(given: Config, name: string): Promise<Headge
       control: controlView(control, policy),
       history: createProvenance(store, control.state, policy),
       plane,
+      shadow: incumbent,
       probes: keepAwake,
       bus: () => busStatus(),
       intake: () => intakeStatus(),

@@ -1,6 +1,7 @@
 /** What `headgear run` starts: a configured Headgear, or, without a configuration, one with a sample application to play with. */
 import { join, resolve } from 'node:path';
 import { type Headgear, startHeadgear } from './app.ts';
+import { readFolderTrouble } from './config/check-files.ts';
 import { ConfigError } from './config/config-error.ts';
 import { type SamplePorts, sampleConfig } from './config/defaults.ts';
 import { forgetSecrets } from './config/environment.ts';
@@ -17,6 +18,8 @@ export interface StartOptions {
   readonly configFile: string | null;
   /** Follows the events without serving; of a configuration file alone. */
   readonly shadow?: boolean;
+  /** Of a shadow: in place of `shadow.nginxConfDir`. */
+  readonly nginxConfDir?: string;
   /** Of the sample: working folder (default: the current one) and ports. */
   readonly folder?: string;
   readonly ports?: SamplePorts;
@@ -25,18 +28,19 @@ export interface StartOptions {
 
 /** Starts what the options say; rejects with a `ConfigError` or the system's error. */
 export function startApp(options: StartOptions): Promise<Headgear> {
-  return options.configFile === null
-    ? startSample(options)
-    : startConfigured(options.configFile, options.shadow === true);
+  return options.configFile === null ? startSample(options) : startConfigured(options.configFile, options);
 }
 
-async function startConfigured(file: string, isShadow: boolean): Promise<Headgear> {
+async function startConfigured(file: string, { shadow, nginxConfDir }: StartOptions): Promise<Headgear> {
   const loaded = loadConfig(file, process.env);
   forgetSecrets(process.env);
   if (!loaded.ok) throw new ConfigError(file, loaded.problems);
-  const chosen = isShadow ? shadowOf(loaded.config) : loaded;
+  const chosen = shadow === true ? shadowOf(loaded.config, nginxConfDir) : loaded;
   if (!chosen.ok) throw new ConfigError(file, chosen.problems);
-  const headgear = await startHeadgear(chosen.config, file);
+  const incumbent = shadow === true ? (chosen.config.shadow.nginxConfDir ?? null) : null;
+  const problem = incumbent === null ? null : readFolderTrouble(incumbent);
+  if (problem !== null) throw new ConfigError(file, [{ path: 'shadow.nginxConfDir', message: problem }]);
+  const headgear = await startHeadgear(chosen.config, file, incumbent);
   // For as long as the process lives: what rotates logs says so with SIGHUP.
   process.on('SIGHUP', headgear.reopenLogs);
   for (const { path, message } of loaded.warnings) headgear.log.warn('configuration', { path, message });

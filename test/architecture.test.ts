@@ -38,6 +38,10 @@ const allowances: Readonly<Record<string, Allowance>> = {
     rooms: ['stomp', 'sources', 'spi', 'pem', 'table', 'store', 'resolver', 'probes', 'telemetry', 'config'],
     why: 'control never imports the data plane; plain data crosses in app.ts',
   },
+  shadow: {
+    rooms: ['control', 'sources', 'spi', 'table', 'telemetry', 'config'],
+    why: 'stands beside control and compares what it would publish; serves nothing',
+  },
   router: { rooms: ['table'], types: ['spi'], why: 'a lookup over the published table' },
   balancer: { rooms: ['table'], types: ['upstream', 'spi'], why: 'picks; dialling is upstream' },
   upstream: {
@@ -99,7 +103,7 @@ const allowances: Readonly<Record<string, Allowance>> = {
       'store',
       'control',
     ],
-    types: ['admin', 'probes'],
+    types: ['admin', 'probes', 'shadow'],
     why: 'a command builds the app or shows something; it serves nothing itself',
   },
   'start-app.ts': {

@@ -6,13 +6,15 @@ import { answerJson, answerList, answerText, begin } from './answer.ts';
 import type { EventStream } from './event-stream.ts';
 import { createHistoryRoutes } from './history-routes.ts';
 import { shownBody } from './redact.ts';
-import type { ControlView, HistoryView, PlaneView, ProbesView, QuarantineView } from './views.ts';
+import type { ControlView, HistoryView, PlaneView, ProbesView, QuarantineView, ShadowView } from './views.ts';
 
 export interface Sources {
   readonly control: ControlView;
   readonly history: HistoryView;
   readonly plane: PlaneView;
   readonly probes: ProbesView;
+  /** null: this is no shadow, or one that knows no incumbent. */
+  readonly shadow: ShadowView | null;
   /** Status of the subscriber to the message bus; null where none is configured. */
   readonly bus: () => object | null;
   /** Status of the embedded intake; null where none is configured. */
@@ -28,6 +30,8 @@ const MAX_QUARANTINE = 1_000;
 /** Whole tables that are being written at one time: each holds a snapshot. */
 const MAX_TABLES = 4;
 
+const NO_SHADOW = 'this is no shadow with a folder of nginx (run --shadow --nginx-confdir DIR)';
+
 const INDEX = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Headgear</title></head><body>
 <h1>Headgear</h1>
@@ -39,6 +43,7 @@ const INDEX = `<!doctype html>
 <li><code>/why?host=www.example.com</code> which events made a route; <a href="/changes">/changes</a> what changed (<code>?from=&amp;to=</code>); <code>/table?at=TIME</code></li>
 <li><a href="/findings">/findings</a> conflicts and who won them, oddities of the latest events</li>
 <li><a href="/events">/events</a> each event as it comes (server-sent events; <code>headgear listen</code>); POST takes events</li>
+<li><a href="/shadow">/shadow</a> of a shadow: hosts that would be routed otherwise than the incumbent does</li>
 <li><a href="/keep-awake">/keep-awake</a> answers of the keep-awake probes</li>
 <li><a href="/status">/status</a> generation, message bus, intake, data plane</li>
 <li><a href="/healthz">/healthz</a> <a href="/readyz">/readyz</a> <a href="/metrics">/metrics</a></li>
@@ -124,6 +129,11 @@ export function createRoutes(sources: Sources, events: EventStream): (path: stri
     '/changes': history.changes,
     '/findings': (response) => answerList(response, {}, 'findings', control.findings()),
     '/events': (response) => events.join(response),
+    '/shadow': (response) => {
+      const { shadow } = sources;
+      if (shadow === null) return found(response, null, NO_SHADOW);
+      return answerList(response, shadow.status(), 'hosts', shadow.differing());
+    },
     '/keep-awake': (response) => answerList(response, {}, 'targets', sources.probes.results()),
     '/status': async (response) => {
       const [bus, intake, plane] = [sources.bus(), sources.intake(), await sources.plane.status()];

@@ -96,6 +96,12 @@ export interface PlaneView {
   status(): object | Promise<object>;
 }
 
+/** What a shadow would route otherwise than its incumbent. */
+export interface ShadowView {
+  status(): object;
+  differing(): Iterable<object>;
+}
+
 /** Latest answers of the keep-awake probes. */
 export interface ProbesView {
   results(): Iterable<object>;

@@ -17,6 +17,7 @@ import { quarantine } from './quarantine.ts';
 import { reconcile } from './reconcile.ts';
 import { rotateKey } from './rotate-key.ts';
 import { run } from './run.ts';
+import { shadow } from './shadow.ts';
 import { table } from './table.ts';
 import { thaw } from './thaw.ts';
 import { version } from './version.ts';
@@ -27,6 +28,7 @@ const commands: readonly Command[] = [
   check,
   importCommand,
   reconcile,
+  shadow,
   digest,
   publish,
   listen,

@@ -44,10 +44,15 @@ function troubleWith({ file, use }: NamedFile): string | null {
   }
 }
 
-function folderTrouble(folder: string, what: string): string | null {
+/** Why a folder cannot be listed, or null. */
+export function readFolderTrouble(folder: string): string | null {
+  return folderTrouble(folder, folder, constants.R_OK);
+}
+
+function folderTrouble(folder: string, what: string, access = constants.W_OK): string | null {
   try {
     if (!statSync(folder).isDirectory()) return `${folder} is not a folder`;
-    accessSync(folder, constants.W_OK | constants.X_OK);
+    accessSync(folder, access | constants.X_OK);
     return null;
   } catch (error) {
     return reason(what, error);

@@ -60,6 +60,7 @@ export function withFiles(config: Config, change: Change): Config {
     },
     upstream: { ...config.upstream, tls: changed(config.upstream.tls, ['caFile'], change) },
     masterKey: changed(config.masterKey, ['file'], change),
+    shadow: changed(config.shadow, ['nginxConfDir'], change),
     clientCertificates: {
       ...config.clientCertificates,
       rules: config.clientCertificates.rules.map((rule) => changed(rule, ['caFile', 'crlFile'], change)),

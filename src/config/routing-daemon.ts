@@ -57,6 +57,7 @@ export function takeOverRoutingDaemon(text: string, options: TakeOverOptions): T
   };
   const value: Value = (key) => values.get(key);
 
+  const nginxFolder = value('NGINX_CONFDIR') ?? null;
   const raw = {
     cloudDomain: cloudDomain(value, note),
     ...names(value, note),
@@ -65,10 +66,14 @@ export function takeOverRoutingDaemon(text: string, options: TakeOverOptions): T
     stateDir: options.stateDir,
     ...endpoints(value, note),
     ...logging(value, note),
+    ...(nginxFolder === null ? {} : { shadow: { nginxConfDir: nginxFolder } }),
   };
-  const nginxFolder = value('NGINX_CONFDIR') ?? null;
   if (nginxFolder !== null)
-    note('NGINX_CONFDIR', 'taken', `${nginxFolder}: its pools, aliases and certificates`);
+    note(
+      'NGINX_CONFDIR',
+      'taken',
+      `${nginxFolder}: its pools, aliases and certificates; shadow.nginxConfDir, for headgear run --shadow`,
+    );
   const poolName = value('POOL_NAME') ?? DEFAULT_POOL_NAME;
   if (value('POOL_NAME') !== undefined) note('POOL_NAME', 'taken', 'to read the names of NGINX_CONFDIR by');
   for (const key of values.keys()) if (!said.has(key)) rest(key, value, note);

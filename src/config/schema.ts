@@ -10,6 +10,7 @@ import { httpsSection } from './schema-https.ts';
 import { journalSchema } from './schema-journal.ts';
 import { masterKeySection } from './schema-master-key.ts';
 import { passThrough } from './schema-pass-through.ts';
+import { shadowSection } from './schema-shadow.ts';
 import { storeSection } from './schema-store.ts';
 import { tableSchema } from './schema-table.ts';
 import { tlsSection } from './schema-tls.ts';
@@ -115,6 +116,7 @@ export const configSchema = z.strictObject({
   journal: journalSchema,
   stateDir: z.string().min(1).default('./var'),
   store: storeSection,
+  shadow: shadowSection,
   tls: tlsSection.prefault({}),
   certificates: certificatesSection,
   passThrough,

@@ -10,9 +10,9 @@ const SUFFIX = '-shadow';
 
 /**
  * No listener for clients, no probe, nobody asked for OCSP; a state folder and a durable subscription of its own. A queue is refused: each
- * message of it goes to one reader, so the incumbent would lose what the shadow reads.
+ * message of it goes to one reader, so the incumbent would lose what the shadow reads. `nginxConfDir` goes before the configured one.
  */
-export function shadowOf(config: Config): Shadow {
+export function shadowOf(config: Config, nginxConfDir?: string): Shadow {
   const { bus } = config;
   if (bus?.destination.startsWith('/queue/') && !bus.destination.startsWith('/queue/Consumer.')) {
     const message = `${bus.destination} gives each message to one reader, so the shadow would take them from the incumbent: name a topic, or a queue of its own behind a virtual topic (/queue/Consumer.NAME.VirtualTopic.NAME)`;
@@ -26,6 +26,7 @@ export function shadowOf(config: Config): Shadow {
       keepAwake: { ...config.keepAwake, enabled: false },
       tls: { ...config.tls, ocsp: { ...config.tls.ocsp, enabled: false } },
       stateDir: `${config.stateDir.replace(/\/+$/, '')}${SUFFIX}`,
+      shadow: nginxConfDir === undefined ? config.shadow : { ...config.shadow, nginxConfDir },
       ...(bus?.clientId === undefined ? {} : { bus: { ...bus, clientId: `${bus.clientId}${SUFFIX}` } }),
     },
   };

@@ -99,6 +99,7 @@ export async function startTestAdmin(
       tableAt: (at) => Promise.resolve(at < 1_000 ? null : { at, total: 0, apps: [] }),
     },
     plane: { status: () => Promise.resolve({ connections: 3 }) },
+    shadow: null,
     probes: { results: () => [{ host: 'store-shop.apps.example.com', answer: 'awake' }] },
     bus: () => ({ connected: false }),
     intake: () => null,

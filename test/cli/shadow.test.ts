@@ -12,16 +12,20 @@ import { memoryIo } from './memory-io.ts';
 test('a shadow follows events without serving, and says what it would route otherwise than nginx', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'headgear-shadow-'));
   const nginx = nginxFolder();
-  nginx.pool('pool_ose_store_shop_80', ['10.0.0.1:4000', '10.0.0.2:4000']);
+  const pool = 'pool_ose_store_shop_80';
+  nginx.pool(pool, ['10.0.0.1:4000', '10.0.0.2:4000']);
+  nginx.alias(pool, 'ha-store-shop.apps.test');
   const file = join(dir, 'headgear.json');
   const config = {
     cloudDomain: 'apps.test',
     listeners: { http: [{ port: 1 }] },
     admin: { port: 0 },
     stateDir: './state',
+    shadow: { nginxConfDir: './nowhere', settleMs: 200 },
   };
   writeFileSync(file, JSON.stringify(config));
-  const child = await startHeadgearCommand(['run', '--config', file, '--shadow'], { cwd: dir });
+  const args = ['run', '--config', file, '--shadow', '--nginx-confdir', nginx.dir];
+  const child = await startHeadgearCommand(args, { cwd: dir });
   t.after(async () => {
     await child.end('SIGKILL');
     nginx.remove();
@@ -64,4 +68,36 @@ test('a shadow follows events without serving, and says what it would route othe
   assert.equal(await runCli(['reconcile', '--from', `nginx:${nginx.dir}`, '--admin', admin], io), 0);
   assert.deepEqual(io.lines.slice(0, 1), ['+ add_public_endpoint shop/store 10.0.0.2:4000 load_balancer']);
   assert.match(io.lines.at(-1) ?? '', /1 to add or change, 0 to delete/);
+
+  const shadow = async () => {
+    const said = memoryIo();
+    const code = await runCli(['shadow', '--admin', admin], said);
+    return { code, lines: said.lines };
+  };
+  const differing = await eventually(async () => {
+    const answer = await shadow();
+    return answer.lines.length > 1 && answer;
+  }, 'the difference to count');
+  assert.equal(differing.code, 1);
+  assert.equal(differing.lines[0], 'ha-store-shop.apps.test (shop/store)');
+  assert.match(differing.lines[1] ?? '', /^ {2}nginx sends to 10\.0\.0\.2:4000, Headgear would not, since /);
+  assert.match(await (await fetch(`${admin}/metrics`)).text(), /^headgear_shadow_differing_hosts 1$/m);
+  nginx.pool(pool, ['10.0.0.1:4000']);
+  await eventually(async () => (await shadow()).code === 0, 'both to agree');
+});
+
+test('a shadow says at its start that there is no such folder', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'headgear-shadow-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'headgear.json');
+  const config = {
+    cloudDomain: 'apps.test',
+    listeners: { http: [{ port: 1 }] },
+    shadow: { nginxConfDir: './nowhere' },
+  };
+  writeFileSync(file, JSON.stringify(config));
+  const child = await startHeadgearCommand(['run', '--config', file, '--shadow'], { cwd: dir });
+  t.after(() => child.end('SIGKILL'));
+  await eventually(() => !child.running, 'the end', PATIENCE_MS);
+  assert.match(child.stderr(), /shadow\.nginxConfDir.*nowhere does not exist/);
 });

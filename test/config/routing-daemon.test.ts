@@ -33,6 +33,7 @@ test('the conf that the package ships with nginx chosen becomes a valid configur
   assert.deepEqual(taken.raw, {
     cloudDomain: 'apps.example.com',
     names: { haPrefix: 'ha-' },
+    shadow: { nginxConfDir: '/etc/nginx/conf.d' },
     listeners: { http: [{ port: 8080 }], https: [{ port: 8443 }] },
     tls: { certificates: [{ certFile: '/etc/pki/wild.crt', keyFile: '/etc/pki/wild.key' }] },
     bus: {

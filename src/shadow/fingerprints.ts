@@ -1,0 +1,13 @@
+/** Fingerprints of alias certificates, as the state knows them. */
+import type { AppKey } from '../spi/events.ts';
+import type { RoutingState } from '../table/state.ts';
+
+/** null where the certificate with this id is there no more. */
+export function certificateFingerprints(state: () => RoutingState) {
+  return (app: AppKey, alias: string, id: string): string | null => {
+    const record = state()
+      .apps.get(app)
+      ?.aliases.find((one) => one.alias === alias);
+    return record?.certificate?.id === id ? record.certificate.fingerprint : null;
+  };
+}
