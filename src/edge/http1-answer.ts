@@ -1,7 +1,7 @@
 /** The answer to one HTTP/1.1 request as it is written: head, coding of the body, the connection's fate. Gathered, then written once. */
-import type { Socket } from 'node:net';
 import { chunkHead, lastChunk } from '../http/chunked.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import type { TurnWriter } from '../upstream/turn-writer.ts';
 import { Http1Output } from './http1-output.ts';
 import type { OwnAnswer } from './respond.ts';
 
@@ -79,8 +79,8 @@ export class Http1Answer {
   }
 
   /** Writes what was gathered. */
-  writeTo(socket: Socket): void {
-    this.#output.writeTo(socket);
+  writeTo(writer: TurnWriter): void {
+    this.#output.writeTo(writer);
   }
 
   #connectionField(): string {

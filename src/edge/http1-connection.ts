@@ -12,6 +12,7 @@ import type { RequestContext } from '../telemetry/request-context.ts';
 import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
+import { TurnWriter } from '../upstream/turn-writer.ts';
 import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
 import { type ConnectionFacts, forwardingOf } from './connection-facts.ts';
 import { Http1Answer } from './http1-answer.ts';
@@ -22,12 +23,13 @@ import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf, type LiveConnection, type Serving } from './serving.ts';
 import { describeRequest, newContext, RequestMeans, routeRequest, upstreamRequest } from './start-request.ts';
-import { socketEnd, startTunnel, type Tunnel } from './tunnel.ts';
+import { socketEnd, startTunnel, type Tunnel, tunnelOptions } from './tunnel.ts';
 
 const PIPELINE_LIMIT_BYTES = 65_536;
 
 export class Http1Connection implements ResponseSink, LiveConnection {
   readonly #socket: Socket;
+  readonly #writer: TurnWriter;
   readonly #serving: Serving;
   readonly facts: ConnectionFacts;
   readonly #forwarding: (head: RequestHead, startedAt: string) => Forwarding;
@@ -49,6 +51,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
 
   constructor(socket: Socket, serving: Serving, facts: ConnectionFacts) {
     this.#socket = socket;
+    this.#writer = new TurnWriter(socket);
     this.#serving = serving;
     this.facts = facts;
     this.#forwarding = forwardingOf(facts, serving.trust);
@@ -239,23 +242,17 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     }
     this.#exchange = null;
     this.#answer.upgrade(head, first);
-    this.#answer.writeTo(this.#socket);
+    this.#answer.writeTo(this.#writer);
+    // From here on the tunnel writes.
+    this.#writer.settle();
     this.#phase = 'tunnel';
     const client = socketEnd(this.#socket, {
       pause: () => this.#pause(),
       resume: () => this.#resume(),
       destroySoon: () => this.#linger(),
     });
-    const tunnel = startTunnel(client, gear, {
-      idleTimeoutMs: this.#serving.http.tunnelIdleTimeoutMs,
-      onOver: (bytesIn, bytesOut) => {
-        if (context !== null) {
-          context.bytesIn += bytesIn;
-          context.bytesOut += bytesOut;
-        }
-        this.#record();
-      },
-    });
+    const record = (): void => this.#record();
+    const tunnel = startTunnel(client, gear, tunnelOptions(this.#serving, context, record));
     this.#tunnel = tunnel;
     this.#resume();
     if (this.#input.length > 0) tunnel.fromClient(Buffer.from(this.#input.takeAll()));
@@ -268,7 +265,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   }
 
   flush(): boolean {
-    this.#answer.writeTo(this.#socket);
+    this.#answer.writeTo(this.#writer);
     if (this.#answer.whole) this.#completeRequest();
     return this.#socket.writableLength <= HIGH_WATER_BYTES;
   }
@@ -283,7 +280,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     }
     // The status is out: a broken answer must look broken, so no last chunk (RFC 9112 8).
     if (this.#context !== null) this.#context.failure = failure;
-    this.#answer.writeTo(this.#socket);
+    this.#answer.writeTo(this.#writer);
     this.#record();
     if (!this.#answer.endsWithConnection) this.#linger();
     // No clean end where the end would say that the answer is whole. Over TLS the missing close_notify says it.
@@ -339,6 +336,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#phase = 'lingering';
     this.#clock.lingeringSince = this.#clock.lastActivity = performance.now();
     this.#input.takeAll();
+    this.#writer.settle();
     this.#socket.end();
     this.#resume();
   }

@@ -1,7 +1,5 @@
 /** What is to be written to an HTTP/1.1 client in one go: text and body views are gathered, then copied once and written once. */
-import type { Socket } from 'node:net';
-import { deferWrites } from '../upstream/deferred-writes.ts';
-import { writeGathered } from '../upstream/gathered-write.ts';
+import type { TurnWriter } from '../upstream/turn-writer.ts';
 
 export class Http1Output {
   #parts: (string | Buffer)[] = [];
@@ -20,16 +18,12 @@ export class Http1Output {
   }
 
   /** One copy and one write: cheaper than a vectored write of small parts, and the views are free afterwards. */
-  writeTo(socket: Socket): void {
+  writeTo(writer: TurnWriter): void {
     const parts = this.#parts;
     if (this.#bytes === 0) return;
-    deferWrites(socket);
     const first = parts[0];
-    if (parts.length === 1 && typeof first === 'string') {
-      socket.write(first, 'latin1');
-    } else {
-      writeGathered(socket, parts, this.#bytes);
-    }
+    if (parts.length === 1 && typeof first === 'string') writer.writeText(first);
+    else writer.writeParts(parts, this.#bytes);
     parts.length = 0;
     this.#bytes = 0;
   }

@@ -19,11 +19,10 @@ import { asUpgrade, isConfirmed, tunnelEnd, webSocketKey } from './http2-websock
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf } from './serving.ts';
 import { describeRequest, newContext, RequestMeans, routeRequest, upstreamRequest } from './start-request.ts';
-import { startTunnel, type Tunnel } from './tunnel.ts';
+import { startTunnel, type Tunnel, tunnelOptions } from './tunnel.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
 
-/** Body bytes gathered within one turn of the event loop, above which the stream is paused. */
 /** How long a client has to take a reset. */
 const RESET_LINGER_MS = 2_000;
 
@@ -182,14 +181,9 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
     delete fields['sec-websocket-accept'];
     this.#answer.accept(fields);
     if (first.length > 0) stream.write(Buffer.from(first));
-    const tunnel = startTunnel(tunnelEnd(stream), gear, {
-      idleTimeoutMs: this.#owner.serving.http.tunnelIdleTimeoutMs,
-      onOver: (bytesIn, bytesOut) => {
-        context.bytesIn += bytesIn;
-        context.bytesOut += bytesOut;
-        this.#record();
-      },
-    });
+    const record = (): void => this.#record();
+    const options = tunnelOptions(this.#owner.serving, context, record);
+    const tunnel = startTunnel(tunnelEnd(stream), gear, options);
     this.#tunnel = tunnel;
     stream.on('data', (chunk: Buffer) => tunnel.fromClient(chunk));
     stream.on('end', () => tunnel.clientEnded());

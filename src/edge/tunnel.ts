@@ -1,7 +1,9 @@
 /** After a 101: raw bytes both ways, back-pressure both ways, half-close passed on, an idle time of its own. */
 import type { Socket } from 'node:net';
+import type { RequestContext } from '../telemetry/request-context.ts';
 import type { RawConnection } from '../upstream/sink.ts';
 import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
+import type { Serving } from './serving.ts';
 
 /** The client's end: a socket, or a stream of HTTP/2. */
 export interface TunnelClient {
@@ -18,6 +20,24 @@ export interface TunnelOptions {
   readonly idleTimeoutMs: number;
   /** The tunnel is over; bytes from the client and from the gear. */
   onOver(bytesIn: number, bytesOut: number): void;
+}
+
+/** A request's tunnel: what went through it counts as the request's bodies, and its end as the request's. */
+export function tunnelOptions(
+  serving: Pick<Serving, 'http'>,
+  context: RequestContext | null,
+  record: () => void,
+): TunnelOptions {
+  return {
+    idleTimeoutMs: serving.http.tunnelIdleTimeoutMs,
+    onOver(bytesIn, bytesOut) {
+      if (context !== null) {
+        context.bytesIn += bytesIn;
+        context.bytesOut += bytesOut;
+      }
+      record();
+    },
+  };
 }
 
 export interface Tunnel {

@@ -28,13 +28,19 @@ export function writeGathered(to: Writable, parts: readonly (string | Buffer)[],
 }
 
 function filled(buffer: Buffer, parts: readonly (string | Buffer)[]): Buffer {
-  let at = 0;
+  fill(buffer, 0, parts);
+  return buffer;
+}
+
+/** Copies `parts` (text is latin1) into `buffer` from `at` on; returns where they end. */
+export function fill(buffer: Buffer, at: number, parts: readonly (string | Buffer)[]): number {
+  let end = at;
   for (const part of parts) {
-    if (typeof part === 'string') at += buffer.write(part, at, 'latin1');
+    if (typeof part === 'string') end += buffer.write(part, end, 'latin1');
     else {
-      buffer.set(part, at);
-      at += part.length;
+      buffer.set(part, end);
+      end += part.length;
     }
   }
-  return buffer;
+  return end;
 }

@@ -8,7 +8,6 @@ import type { Socket } from 'node:net';
  */
 export function unsentBytes(socket: Socket): number {
   const { writableLength } = socket;
-  if (writableLength === 0) return 0;
   const { _handle } = socket as unknown as { readonly _handle?: { readonly writeQueueSize?: number } | null };
   return writableLength + (_handle?.writeQueueSize ?? 0);
 }

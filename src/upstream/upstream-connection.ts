@@ -4,14 +4,13 @@
  */
 import type net from 'node:net';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
-import { deferWrites } from './deferred-writes.ts';
 import { type DialMeans, dialSocket } from './dial.ts';
 import type { BegunRequest, ExchangeConnection } from './exchange-connection.ts';
 import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
-import { writeGathered } from './gathered-write.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
+import { TurnWriter } from './turn-writer.ts';
 
 const READ_BUFFER_BYTES = 65_536;
 /** Bytes waiting in a socket above which its source is paused. */
@@ -36,6 +35,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
   readonly servername: string;
   readonly #owner: ConnectionOwner;
   readonly #socket: net.Socket;
+  readonly #writer: TurnWriter;
   #phase: 'http' | 'tunnel' | 'closed' = 'http';
   readonly #reader = new ResponseReader();
   #sink: ResponseSink | null = null;
@@ -60,6 +60,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
     this.endpoint = endpoint;
     this.servername = servername;
     this.#socket = socket;
+    this.#writer = new TurnWriter(socket);
   }
 
   /** Opens a connection; exactly one of the two callbacks is called. Returns a function that gives the dial up. */
@@ -138,14 +139,14 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
     this.#requestWhole = request.whole;
     this.#exchanges++;
     this.lastActivity = performance.now();
-    deferWrites(this.#socket);
-    this.#socket.write(head, 'latin1');
+    this.#writer.writeText(head);
   }
 
   /** Body bytes towards the gear. False: wait for the sink's `onWritable`. */
   write(bytes: Buffer | string): boolean {
     if (this.#phase === 'closed') return true;
     this.lastActivity = performance.now();
+    this.#writer.settle();
     if (typeof bytes === 'string') this.#socket.write(bytes, 'latin1');
     else this.#socket.write(bytes);
     return !this.full;
@@ -154,7 +155,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
   writeParts(parts: readonly (Buffer | string)[], size: number): boolean {
     if (this.#phase === 'closed') return true;
     this.lastActivity = performance.now();
-    writeGathered(this.#socket, parts, size);
+    this.#writer.writeParts(parts, size);
     return !this.full;
   }
 
@@ -231,6 +232,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
 
   /** Half-close towards the gear. */
   end(): void {
+    this.#writer.settle();
     this.#socket.end();
   }
 
@@ -272,7 +274,9 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
     // Before the sink hears of it: a pipelined request may then use this very connection.
     this.#owner.onIdle(this, reusable);
     sink.onEnd(this.#reader.trailer);
-    if (!reusable) this.#socket.destroySoon();
+    if (reusable) return;
+    this.#writer.settle();
+    this.#socket.destroySoon();
   }
 
   #upgrade(sink: ResponseSink): void {

@@ -1,0 +1,101 @@
+/**
+ * A write that goes from here to the kernel without the stream machinery between, for small pieces that the kernel takes at once, as it
+ * nearly always does: the machinery costs about as much as the system call's way through Node itself (`npm run bench`). It uses what
+ * `net.Socket` uses underneath, which Node 20, 22 and 24 have alike; where anything of it is missing nothing is done and the
+ * caller writes to the socket as ever (`test/upstream/direct-write.test.ts` says which it is). Plain TCP only: under TLS a write is never
+ * over at once, and two at a time end the process.
+ */
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { getSystemErrorName } from 'node:util';
+
+/** What Node calls WriteWrap: stands for one write until it is over. */
+interface WriteRequest {
+  oncomplete?: (status: number) => void;
+  /** Keeps the bytes alive. */
+  buffer?: string | Buffer;
+}
+
+/** A socket's handle as far as it is needed. Both writes return 0 or a negative system error. */
+export interface DirectHandle {
+  writeBuffer(request: WriteRequest, bytes: Buffer): number;
+  writeLatin1String(request: WriteRequest, text: string): number;
+  /** Bytes that the kernel has not taken. */
+  readonly writeQueueSize: number;
+}
+
+type Inside = { readonly _handle?: Partial<DirectHandle> | null };
+
+/** The methods by which a socket writes; the first argument of each is a write request. */
+const WRITES = ['writeBuffer', 'writeLatin1String', 'writeUtf8String', 'writev'] as const;
+
+let WriteRequestOf: (new () => WriteRequest) | null = null;
+/** A write that the kernel took at once leaves its request unused. */
+let spare: WriteRequest | null = null;
+
+/** What `tryWrite` writes to, or null: for a kind of socket that has none, or (of the process's first) before a write of its own has shown how. */
+export function directHandle(socket: Socket): DirectHandle | null {
+  if (socket instanceof TLSSocket) return null;
+  const handle = (socket as unknown as Inside)._handle;
+  if (
+    typeof handle?.writeBuffer !== 'function' ||
+    typeof handle.writeLatin1String !== 'function' ||
+    typeof handle.writeQueueSize !== 'number'
+  ) {
+    return null;
+  }
+  if (WriteRequestOf === null) learnFrom(handle);
+  return WriteRequestOf === null ? null : (handle as DirectHandle);
+}
+
+/**
+ * For a socket on which no write is under way. Returns 'taken': the kernel has it all, the bytes are the caller's again; or 'held': the
+ * kernel takes it when it can and the bytes are not the caller's any more; `onTaken` is called then. A socket that fails is
+ * destroyed with the error, as by its own write.
+ */
+export function writeDirectly(
+  socket: Socket,
+  handle: DirectHandle,
+  piece: string | Buffer,
+  onTaken: () => void,
+): 'taken' | 'held' {
+  if (WriteRequestOf === null || socket.destroyed) return 'taken';
+  const request = spare ?? new WriteRequestOf();
+  spare = null;
+  const error =
+    typeof piece === 'string' ? handle.writeLatin1String(request, piece) : handle.writeBuffer(request, piece);
+  if (error !== 0) {
+    socket.destroy(writeError(error));
+    return 'taken';
+  }
+  if (handle.writeQueueSize === 0) {
+    spare = request;
+    return 'taken';
+  }
+  request.buffer = piece;
+  request.oncomplete = (status) => {
+    delete request.buffer;
+    if (status < 0) socket.destroy(writeError(status));
+    onTaken();
+  };
+  return 'held';
+}
+
+/** Nothing hands out what Node calls WriteWrap but the socket's own next write. */
+function learnFrom(handle: object): void {
+  const watched = handle as Record<string, unknown>;
+  for (const name of WRITES) {
+    const write = watched[name];
+    if (Object.hasOwn(watched, name) || typeof write !== 'function') continue;
+    watched[name] = (request: object, ...rest: unknown[]): unknown => {
+      for (const learnt of WRITES) delete watched[learnt];
+      WriteRequestOf ??= request.constructor as new () => WriteRequest;
+      return Reflect.apply(write, handle, [request, ...rest]);
+    };
+  }
+}
+
+function writeError(status: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(status);
+  return Object.assign(new Error(`write ${code}`), { errno: status, code, syscall: 'write' });
+}

@@ -1,0 +1,174 @@
+/** Writes that go to the kernel directly: in use on the Nodes that we run on, in order, whole, and dispensable where a Node has them not. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import { afterEach, describe, it } from 'node:test';
+import { directHandle, writeDirectly } from '../../src/upstream/direct-write.ts';
+import { unsentBytes } from '../../src/upstream/send-watch.ts';
+import { TurnWriter } from '../../src/upstream/turn-writer.ts';
+import { eventually } from '../support/eventually.ts';
+
+describe('what is written within one turn', () => {
+  const closers: (() => unknown)[] = [];
+  afterEach(() => {
+    for (const close of closers.splice(0).reverse()) close();
+  });
+
+  /** A socket to write to and the other end of it. */
+  async function pair(): Promise<{ readonly socket: Socket; readonly peer: Socket }> {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const [peer] = (await once(server, 'connection')) as [Socket];
+    socket.on('error', () => {});
+    peer.on('error', () => {});
+    closers.push(() => {
+      socket.destroy();
+      peer.destroy();
+      server.close();
+    });
+    await eventually(() => !socket.connecting, 'the socket is open');
+    // From a socket's own write it is learnt how to write directly.
+    directHandle(socket);
+    socket.write('.');
+    return { socket, peer };
+  }
+
+  /** Everything that comes until the end, or until `bytes`. */
+  async function received(peer: Socket, bytes = Number.POSITIVE_INFINITY): Promise<string> {
+    let text = '';
+    peer.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    peer.resume();
+    await eventually(() => peer.readableEnded || text.length >= bytes, 'all was received', 20_000);
+    return text;
+  }
+
+  it('goes to the kernel directly on this Node, leaving nothing in the socket', async () => {
+    const { socket, peer } = await pair();
+    const handle = directHandle(socket);
+    assert.ok(handle !== null, `not on ${process.version}`);
+    assert.equal(
+      writeDirectly(socket, handle, 'a\xff', () => {}),
+      'taken',
+    );
+    assert.equal(
+      writeDirectly(socket, handle, Buffer.from('b'), () => {}),
+      'taken',
+    );
+    assert.equal(socket.writableLength, 0);
+    assert.equal(await received(peer, 4), '.a\xffb');
+  });
+
+  it('comes in the order in which it was written, whatever way each piece takes', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    let expected = '.';
+    for (let turn = 0; turn < 300; turn++) {
+      // Alone, two of a kind, mixed, above what goes directly, or with the socket's own write between.
+      const pieces = [1, 40, 17_000, 70_000].slice(turn % 4).concat(turn % 3 === 0 ? [5] : []);
+      for (const [index, size] of pieces.entries()) {
+        const text = String.fromCharCode(0x61 + ((turn + index) % 26)).repeat(size);
+        expected += text;
+        if ((turn + index) % 5 === 0) writer.writeText(text);
+        else writer.writeParts([text.slice(0, 1), Buffer.from(text.slice(1))], size);
+        if ((turn + index) % 7 === 0) {
+          writer.settle();
+          socket.write('!');
+          expected += '!';
+        }
+      }
+      if (turn % 2 === 0) await new Promise(setImmediate);
+    }
+    writer.settle();
+    socket.end();
+    const text = await received(peer);
+    assert.equal(text.length, expected.length);
+    assert.ok(text === expected);
+  });
+
+  it('comes whole when the connection ends in the same turn', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    writer.writeText('last words');
+    writer.settle();
+    socket.end();
+    assert.equal(await received(peer), '.last words');
+  });
+
+  it('never mixes up connections that write at once, more than a turn’s buffer holds', async () => {
+    const pairs = await Promise.all(Array.from({ length: 12 }, pair));
+    const texts = pairs.map((_, index) => String.fromCharCode(0x61 + index).repeat(9_000));
+    for (const [index, { socket }] of pairs.entries()) {
+      const text = texts[index] ?? '';
+      new TurnWriter(socket).writeParts([text.slice(0, 10), Buffer.from(text.slice(10))], text.length);
+    }
+    for (const [index, { peer }] of pairs.entries()) {
+      assert.equal(await received(peer, 9_001), `.${texts[index]}`);
+    }
+  });
+
+  it('waits for a peer that reads nothing, is known to wait, keeps its bytes, and arrives in the end', async () => {
+    const { socket, peer } = await pair();
+    const { socket: other, peer: otherPeer } = await pair();
+    const writer = new TurnWriter(socket);
+    const otherWriter = new TurnWriter(other);
+    let sent = '.';
+    for (let n = 0; unsentBytes(socket) === 0; n++) {
+      const text = String(n).padEnd(16_000, '-');
+      writer.writeParts([Buffer.from(text)], text.length);
+      sent += text;
+      await new Promise(setImmediate);
+    }
+    // Whoever writes in the turns after that must not write into what still waits.
+    for (let n = 0; n < 8; n++) {
+      otherWriter.writeParts([Buffer.alloc(9_000, 'x')], 9_000);
+      writer.writeText('+');
+      sent += '+';
+      await new Promise(setImmediate);
+    }
+    assert.ok(unsentBytes(socket) > 0);
+    const [text, otherText] = await Promise.all([received(peer, sent.length), received(otherPeer, 72_001)]);
+    assert.ok(text === sent);
+    assert.equal(otherText, `.${'x'.repeat(72_000)}`);
+    await eventually(() => unsentBytes(socket) === 0, 'nothing waits any more');
+  });
+
+  it('ends the connection when the peer is gone, also while the kernel holds a piece back', async () => {
+    for (const full of [false, true]) {
+      const { socket, peer } = await pair();
+      const writer = new TurnWriter(socket);
+      while (full && unsentBytes(socket) === 0) {
+        writer.writeParts([Buffer.alloc(16_000)], 16_000);
+        await new Promise(setImmediate);
+      }
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      peer.resetAndDestroy();
+      while (!socket.destroyed) {
+        writer.writeText('is anybody there');
+        await new Promise(setImmediate);
+      }
+      await closed;
+      // And what is written afterwards is nobody's.
+      writer.writeText('still?');
+      await new Promise(setImmediate);
+    }
+  });
+
+  it('is written by the socket itself where a Node has other means', async () => {
+    const { socket, peer } = await pair();
+    const other = new Proxy(socket, {
+      get: (target, key) => {
+        const value: unknown = key === '_handle' ? {} : Reflect.get(target, key);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    assert.equal(directHandle(other), null);
+    const writer = new TurnWriter(other);
+    writer.writeText('as ');
+    writer.writeParts(['ever', Buffer.from('.')], 5);
+    assert.equal(await received(peer, 9), '.as ever.');
+  });
+});
