@@ -34,6 +34,11 @@ export function renewApart(path: string, to: string): Promise<Check> {
   return runApart(['renew', path, to]);
 }
 
+/** Verifies a file that nobody writes to; where anything in it is not exactly as lmdb leaves it, as `renewApart`. */
+export function settleApart(path: string, to: string): Promise<Check> {
+  return runApart(['settle', path, to]);
+}
+
 /** Verifies a file that may be in use, writes its records into a new one, and verifies that; in the background, at low priority. */
 export function copyApart(path: string, to: string, signal: AbortSignal): Promise<Check> {
   return runApart(['copy', path, to], signal);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Log } from '../telemetry/types.ts';
-import { renewApart, verifyApart } from './check-file.ts';
+import { renewApart, settleApart, verifyApart } from './check-file.ts';
 import { FILE_MODE, syncDirectory, syncFile } from './state-directory.ts';
 import { StoreError } from './store-error.ts';
 
@@ -20,9 +20,10 @@ export interface Restored {
 }
 
 /**
- * Leaves `state.mdb` verified, or empty in a directory that holds no state yet. A sound file is renewed record by record:
- * a flipped bit in the head of a page, or in lmdb's list of free ones, may harm nobody until the page is written to. A
- * damaged one goes to `state.damaged`, and a copy of the snapshot in its place; that is returned and logged as an error.
+ * Leaves `state.mdb` verified, or empty in a directory that holds no state yet. One that is sound, and yet not in every page and every list
+ * of free ones as lmdb leaves it, is renewed record by record: a flipped bit in the head of a page, or in such a list, may harm nobody
+ * until the page is written to. A damaged one goes to `state.damaged`, and a copy of the snapshot in its place; that is returned and
+ * logged as an error.
  * @throws StoreError STORE_DAMAGED when there is nothing sound to go on with.
  */
 export async function restoreIfDamaged(dir: string, log: Log): Promise<Restored | null> {
@@ -33,7 +34,7 @@ export async function restoreIfDamaged(dir: string, log: Log): Promise<Restored 
     return await restore(dir, 'it is missing or empty', log);
   }
   const copy = newName(path);
-  const check = await renewApart(path, copy);
+  const check = await settleApart(path, copy);
   if (check.kind === 'damaged') return await restore(dir, check.reason, log);
   if (check.kind === 'unknown')
     log.warn('the store could not be verified; it is opened as it is', { path, reason: check.reason });

@@ -1,31 +1,48 @@
 /**
  * The process behind check-file.ts. `verify FILE`; `copy FILE TO`, which verifies the copy too; `renew FILE TO`, which
- * goes without the copy where there is no room for one. Says `sound`, `copied` or `damaged REASON` in one line; what dies
- * of the file instead says nothing.
+ * goes without the copy where there is no room for one; `settle FILE TO`, which renews only what is not whole down to its
+ * free pages. Says `sound`, `copied` or `damaged REASON` in one line; what dies of the file instead says nothing.
  */
 import { writeSync } from 'node:fs';
+import { oddityOf } from './page-check.ts';
 import { messageOf } from './store-error.ts';
-import { CopyError, copyFile, verifyFile } from './verify.ts';
 
 const [mode, path = '', to = ''] = process.argv.slice(2);
+/** The file could not be copied, which proves nothing against it. */
+let uncopied: unknown = null;
 try {
-  const copied = mode !== 'verify' && (await copies());
-  if (!copied) await verifyFile(path);
-  else if (mode === 'copy') await verifyFile(to);
-  writeSync(1, copied ? 'copied \n' : 'sound \n');
+  writeSync(1, `${await look()} \n`);
 } catch (error) {
-  if (error instanceof CopyError) writeSync(1, `uncopied ${oneLine(error)}\n`);
-  else writeSync(1, `damaged ${oneLine(error)}\n`);
+  writeSync(1, `${error === uncopied ? 'uncopied' : 'damaged'} ${oneLine(error)}\n`);
 }
 
-async function copies(): Promise<boolean> {
+async function look(): Promise<'sound' | 'copied'> {
+  if (mode === 'verify' || mode === 'settle') {
+    if (oddityOf(path) === null) return 'sound';
+    if (mode === 'verify') return verify(path);
+  }
+  const { CopyError, copyFile } = await withLmdb();
   try {
     await copyFile(path, to);
-    return true;
   } catch (error) {
-    if (mode === 'renew' && error instanceof CopyError) return false;
+    if (!(error instanceof CopyError)) throw error;
+    if (mode !== 'copy') return verify(path);
+    uncopied = error;
     throw error;
   }
+  if (mode === 'copy' && oddityOf(to) !== null) await verify(to);
+  return 'copied';
+}
+
+async function verify(file: string): Promise<'sound'> {
+  const { verifyFile } = await withLmdb();
+  await verifyFile(file);
+  return 'sound';
+}
+
+/** Loaded where it is wanted: at most starts it is not, and they wait for this process. */
+function withLmdb(): Promise<typeof import('./verify.ts')> {
+  return import('./verify.ts');
 }
 
 function oneLine(error: unknown): string {
