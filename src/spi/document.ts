@@ -182,7 +182,7 @@ export function parseDocument(body: Buffer, limits: DocumentLimits): ParsedDocum
 /** The same by js-yaml alone. */
 export function parseYaml(body: Buffer, limits: DocumentLimits): ParsedDocument {
   if (body.length > limits.maxBodyBytes) {
-    return refuse('SPI_TOO_LARGE', `the body has ${body.length} bytes, more than ${limits.maxBodyBytes}`);
+    return refuse('SPI_TOO_LARGE', `the body has more than ${limits.maxBodyBytes} bytes`);
   }
   const encoding = encodingFault(body);
   if (encoding !== null) return refuse('SPI_ENCODING', encoding);

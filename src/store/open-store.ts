@@ -21,15 +21,10 @@ import { type KeySource, keySourceOf } from './master-key.ts';
 import { openKeys } from './open-keys.ts';
 import { planQuarantine, type QuarantineIndex, type QuarantinePlan } from './quarantine.ts';
 import { createResealer } from './reseal.ts';
-import { type Restored, renew, restoreIfDamaged, STATE_FILE } from './restore.ts';
+import { newName, type Restored, renew, restoreIfDamaged, STATE_FILE } from './restore.ts';
 import { bodyLength, sealEntry, unsealEntry } from './sealed-records.ts';
 import { createSnapshots, type Snapshots } from './snapshots.ts';
-import {
-  preparePrivateFile,
-  prepareStateDirectory,
-  removeLockFile,
-  syncDirectory,
-} from './state-directory.ts';
+import { makeLockFile, preparePrivateFile, prepareStateDirectory, syncDirectory } from './state-directory.ts';
 import { messageOf, StoreError } from './store-error.ts';
 import { openTables, type Tables } from './tables.ts';
 import type { Recovered, SealedCertificate, Store, StoreBatch } from './types.ts';
@@ -72,10 +67,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const dir = prepareStateDirectory(options.dir, log);
   const lock = await lockDirectory(dir);
   try {
-    // lmdb's table of readers: whoever else had this open is gone, and a process that was killed may have left it in any state.
-    removeLockFile(dir, `${STATE_FILE}-lock`);
     const path = preparePrivateFile(dir, STATE_FILE, log);
-    preparePrivateFile(dir, `${STATE_FILE}-lock`, log);
+    // lmdb's table of readers: whoever else had this open is gone.
+    makeLockFile(`${path}-lock`, `${newName(path)}-lock`);
     const restored = await restoreIfDamaged(dir, log);
     let tables = openTables(path);
     syncDirectory(dir);

@@ -8,8 +8,10 @@ import {
   mkdirSync,
   openSync,
   realpathSync,
+  renameSync,
+  rmSync,
   statSync,
-  unlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../telemetry/types.ts';
@@ -82,13 +84,26 @@ export function preparePrivateFile(dir: string, name: string, log: Log): string 
   }
 }
 
-/** Removes a file that only living processes need, if there is one. Whatever else has that name stays, for others to refuse. */
-export function removeLockFile(dir: string, name: string): void {
+/** More than lmdb's table of readers takes. */
+const LOCK_FILE_BYTES = 16_384;
+
+/**
+ * Makes lmdb's lock file at `path` with room on the disk for all of it. lmdb itself would leave holes and map them into memory: on a full disk
+ * the first touch of one ends the process by SIGBUS, and a sound store would pass for a damaged one. What is there stays where there is no
+ * room for a new one (lmdb writes its head anew in any case).
+ * A new file, because a process that was killed may have left the former one in any state.
+ * @param fresh name for the time until it is whole.
+ * @throws the system's error where there is none yet and no room (ENOSPC).
+ */
+export function makeLockFile(path: string, fresh: string): void {
   try {
-    unlinkSync(join(dir, name));
+    writeFileSync(fresh, Buffer.alloc(LOCK_FILE_BYTES), { mode: FILE_MODE });
+    renameSync(fresh, path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'EISDIR' && code !== 'EPERM') throw error;
+    rmSync(fresh, { force: true });
+    const isThere = (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC' || !isThere) throw error;
+    chmodSync(path, FILE_MODE);
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { isSoundRecord, type RecordKey } from './records.ts';
+import { makeLockFile } from './state-directory.ts';
 import { LMDB_OPTIONS } from './tables.ts';
 
 /** Records a transaction of a copy: keeps what lmdb has to hold in memory small. */
@@ -48,6 +49,7 @@ export async function copyFile(path: string, to: string): Promise<void> {
 
 function openForCopy(to: string): RootDatabase {
   try {
+    makeLockFile(`${to}-lock`, `${to}-lock`);
     // Whoever puts the copy in its place syncs it before.
     return open({ path: to, noSync: true, ...BINARY, ...LMDB_OPTIONS });
   } catch (error) {

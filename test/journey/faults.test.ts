@@ -1,10 +1,8 @@
 /** What breaks around Headgear while it serves: traffic goes on in each case, and so do events once they can. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { publishBodies } from '../../src/stomp/publish.ts';
 import { type ActiveMq, startActiveMq } from '../support/activemq.ts';
 import { connectRaw } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
@@ -14,25 +12,13 @@ import {
   type HeadgearProcess,
   headgearHome,
   PATIENCE_MS,
-  type StartOptions,
 } from '../support/headgear-process.ts';
-import { type LoopingClient, startLoopingClient } from '../support/looping-client.ts';
 import { skipWithout } from '../support/parts.ts';
-import { addAlias, addEndpoint, createApplication, keyOf, removeEndpoint } from '../support/spi-bodies.ts';
+import { addEndpoint, createApplication, removeEndpoint } from '../support/spi-bodies.ts';
 import { rawStomp } from '../support/stomp-client.ts';
+import { faultScene, type SceneOptions, sendFrame } from './fault-scene.ts';
 
-const living = { appName: 'living', namespace: 'here' };
 const CLOCK_JUMPS = new URL('../support/clock-jumps.js', import.meta.url).href;
-
-interface Scene {
-  readonly headgear: HeadgearProcess;
-  readonly client: LoopingClient;
-  readonly send: (bodies: readonly Buffer[], to?: ActiveMq) => Promise<unknown>;
-  /** Sends one more alias and waits until it is there; with a bus of its own. */
-  proveEvents(alias: string, to?: ActiveMq): Promise<void>;
-  /** Some more answers, and not one failure so far. */
-  proveTraffic(): Promise<void>;
-}
 
 describe('faults', { skip: skipWithout('activemq') }, () => {
   let bus: ActiveMq;
@@ -46,58 +32,8 @@ describe('faults', { skip: skipWithout('activemq') }, () => {
     await gear?.stop();
   });
 
-  /** A Headgear on a queue of its own, with an application that a client asks over and over. */
-  async function scene(
-    t: TestContext,
-    name: string,
-    config: { readonly hosts?: readonly ActiveMq[]; readonly events?: object } = {},
-    options: StartOptions = {},
-  ): Promise<Scene> {
-    const destination = `/queue/fault-${name}`;
-    const { hosts = [bus], events = {} } = config;
-    const home = headgearHome({
-      keepAwake: { enabled: false },
-      accessLog: { file: 'off' },
-      events,
-      bus: {
-        hosts: hosts.map(({ port }) => ({ host: '127.0.0.1', port })),
-        destination,
-        heartbeatMs: 1_000,
-        connectTimeoutMs: 2_000,
-        reconnectMaxMs: 500,
-      },
-    });
-    t.after(() => home.remove());
-    const headgear = await home.start(options);
-    const send: Scene['send'] = (bodies, to = hosts[0] ?? bus) =>
-      publishBodies({
-        ...{ host: '127.0.0.1', port: to.port, destination, bodies },
-        persistent: true,
-        timeoutMs: PATIENCE_MS,
-      });
-    const endpoint = { gearId: '65a1f00dc0ffeeff00000001', address: '127.0.0.1', port: gear.port };
-    await send([createApplication(living), addEndpoint(living, endpoint)]);
-    // One endpoint has one owner: the scene before this one was another process.
-    await headgear.untilApp(keyOf(living), (app) => app?.endpoints.length === 1);
-    const client = startLoopingClient({ port: headgear.httpPort, host: `living-here.${CLOUD_DOMAIN}` });
-    t.after(() => client.stop());
-    return {
-      headgear,
-      client,
-      send,
-      async proveEvents(alias, to) {
-        await send([addAlias(living, alias)], to);
-        const has = (app: { aliases: readonly { alias: string }[] } | null) =>
-          app?.aliases.some((record) => record.alias === alias) === true;
-        await headgear.untilApp(keyOf(living), has);
-      },
-      async proveTraffic() {
-        const goal = client.answered + 10;
-        await eventually(() => client.answered >= goal, 'more answers', PATIENCE_MS);
-        assert.deepEqual(client.failures, []);
-      },
-    };
-  }
+  const scene = (t: TestContext, name: string, options?: SceneOptions) =>
+    faultScene(t, name, { bus, gear }, options);
 
   it('scenario 17: ActiveMQ hangs (SIGSTOP), is found out by its heart-beats, and goes on', async (t) => {
     const { headgear, proveEvents, proveTraffic } = await scene(t, 'paused');
@@ -129,7 +65,7 @@ describe('faults', { skip: skipWithout('activemq') }, () => {
 
   it('scenario 19: ten thousand poison messages in a row are quarantined within its bounds, and what follows them is applied', async (t) => {
     const { headgear, proveEvents, proveTraffic } = await scene(t, 'poison', {
-      events: { maxQuarantined: 300 },
+      config: { events: { maxQuarantined: 300 } },
     });
     const poison = [
       'no map',
@@ -174,14 +110,26 @@ describe('faults', { skip: skipWithout('activemq') }, () => {
     ]);
     await proveEvents('after.large.test');
     await proveTraffic();
-    const { entries } = (await headgear.admin<{
-      entries: { code: string; content: { bytes: number } }[];
-    }>('/quarantine')) ?? { entries: [] };
-    assert.deepEqual(entries.map(({ code, content }) => [code, content.bytes]).reverse(), [
+    const entries = await quarantined(headgear);
+    assert.deepEqual(entries.reverse(), [
       ['SPI_TOO_COMPLEX', 1_048_576],
       ['SPI_TOO_LARGE', 20 * 1_048_576],
       ['SPI_TOO_MANY_ALIASES', bomb.join('\n').length],
     ]);
+  });
+
+  it('scenario 4: a body of 100 MiB, the most that ActiveMQ takes, is quarantined, and what follows is applied', async (t) => {
+    const large = await startActiveMq(undefined, 1_536);
+    t.after(() => large.stop());
+    const { headgear, send, proveEvents, proveTraffic } = await scene(t, 'huge', { hosts: [large] });
+    const bytes = 100 * 1_048_576;
+    await send([Buffer.alloc(bytes, 'x')]);
+    await proveEvents('after.huge.test', large);
+    await proveTraffic();
+    const entries = await quarantined(headgear);
+    assert.deepEqual(entries, [['SPI_TOO_LARGE', bytes]]);
+    const { bus: status } = await headgear.status();
+    assert.deepEqual([status?.reconnects, status?.unconfirmed], [0, 0]);
   });
 
   it('scenario 54: while no event comes nothing is published, and one that comes costs no client its connection', async (t) => {
@@ -233,29 +181,8 @@ describe('faults', { skip: skipWithout('activemq') }, () => {
     );
   });
 
-  it('the disk is full: events wait unacked, and are applied once there is room', async (t) => {
-    // A limit on the size of files refuses a write as a full disk does, and needs no rights that a container lacks.
-    const through = ['sh', '-c', 'ulimit -S -f 1000 && exec "$0" "$@"'];
-    const { headgear, send, proveTraffic } = await scene(t, 'full', {}, { through });
-    const crowd = Array.from({ length: 2_000 }, (_, n) => ({ appName: `crowd${n}`, namespace: 'full' }));
-    await send(crowd.map((app) => createApplication(app)));
-    const full = await headgear.untilStatus(
-      'the store refusing',
-      ({ control }) => control.storeTrouble !== null,
-    );
-    assert.ok(full.control.applications < crowd.length);
-    await proveTraffic();
-    execFileSync('prlimit', ['--pid', String(headgear.child.pid), '--fsize=unlimited']);
-    const mended = await headgear.untilStatus(
-      'all of them',
-      ({ control }) => control.applications === crowd.length + 1 && control.storeTrouble === null,
-    );
-    assert.equal(mended.control.quarantined, 0);
-    await proveTraffic();
-  });
-
   it('the clock jumps back and ahead: nothing stops, nothing expires', async (t) => {
-    const { headgear, proveEvents, proveTraffic } = await scene(t, 'clock', {}, { preload: [CLOCK_JUMPS] });
+    const { headgear, proveEvents, proveTraffic } = await scene(t, 'clock', { preload: [CLOCK_JUMPS] });
     for (let jump = 1; jump <= 4; jump += 1) {
       process.kill(headgear.child.pid, 'SIGUSR2');
       await eventually(
@@ -271,10 +198,12 @@ describe('faults', { skip: skipWithout('activemq') }, () => {
   });
 });
 
-/** Non-persistent and without a receipt, as OpenShift's plugin sends. */
-function sendFrame(destination: string, body: Buffer): Buffer {
-  const head = `SEND\ndestination:${destination}\ncontent-length:${body.length}\n\n`;
-  return Buffer.concat([Buffer.from(head), body, Buffer.from('\0')]);
+/** Code and size of each message in quarantine, newest first. */
+async function quarantined(headgear: HeadgearProcess): Promise<(readonly [code: string, bytes: number])[]> {
+  const answer = await headgear.admin<{ entries: { code: string; content: { bytes: number } }[] }>(
+    '/quarantine',
+  );
+  return (answer?.entries ?? []).map(({ code, content }) => [code, content.bytes] as const);
 }
 
 describe('a state folder that cannot be written', () => {

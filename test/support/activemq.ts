@@ -44,14 +44,18 @@ function stompAnswers(port: number): Promise<boolean> {
   });
 }
 
-function command(base: string, ports: { readonly port: number; readonly tlsPort: number }): string[] {
+function command(
+  base: string,
+  ports: { readonly port: number; readonly tlsPort: number },
+  heapMiB: number,
+): string[] {
   const opens = ['lang', 'util', 'net'].flatMap((name) => [
     '--add-opens',
     `java.base/java.${name}=ALL-UNNAMED`,
   ]);
   return [
     '-Xms64m',
-    '-Xmx384m',
+    `-Xmx${heapMiB}m`,
     `-Djava.io.tmpdir=${join(base, 'tmp')}`,
     `-Dstomp.port=${ports.port}`,
     `-Dstomp.tls.port=${ports.tlsPort}`,
@@ -73,8 +77,9 @@ function command(base: string, ports: { readonly port: number; readonly tlsPort:
 /**
  * Starts ActiveMQ; resolves when STOMP answers. Ask `skipWithout('activemq')` first, for `tls` also for openssl.
  * @param tls its own certificate and the CA that certificates of clients have to be under.
+ * @param heapMiB its copies of one message have to fit in, several at a time.
  */
-export async function startActiveMq(tls?: BusTls): Promise<ActiveMq> {
+export async function startActiveMq(tls?: BusTls, heapMiB = 384): Promise<ActiveMq> {
   const java = requirePart('activemq');
   const base = mkdtempSync(join(tmpdir(), 'headgear-activemq-'));
   for (const folder of ['conf', 'data', 'tmp']) mkdirSync(join(base, folder));
@@ -95,7 +100,7 @@ export async function startActiveMq(tls?: BusTls): Promise<ActiveMq> {
   }
 
   async function start(): Promise<void> {
-    const started = await startChild(java, command(base, { port, tlsPort }), { cwd: base });
+    const started = await startChild(java, command(base, { port, tlsPort }, heapMiB), { cwd: base });
     child = started;
     const giveUpAt = Date.now() + START_TIMEOUT_MS;
     while (!(await stompAnswers(port))) {
