@@ -90,6 +90,8 @@ export function routeRequest(
     destination = serving.route(host);
   }
   if (head.targetAuthority !== '' && normalHost(head.targetAuthority) !== host) return OTHER_AUTHORITY;
+  // The table's own string where there is one.
+  if (destination !== null) host = destination.name;
   context.host = host;
   if (scheme === 'https') {
     if (host !== serverName && serving.isMisdirected(serverName, host)) return refusal('MISDIRECTED');

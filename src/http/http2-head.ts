@@ -23,8 +23,6 @@ export interface Http2Head extends RequestHead {
   readonly protocol: string;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 /** Methods whose requests say the length of a body even where there is none (RFC 9110 8.6): some gears answer 411 otherwise. */
 const SAYS_LENGTH: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
@@ -137,7 +135,7 @@ export function readHttp2Head(
   if (protocol === '' && whole && contentLength < 0 && SAYS_LENGTH.has(method))
     lines += 'content-length: 0\r\n';
   if (cookies !== '') lines += `cookie: ${cookies}\r\n`;
-  const head: Mutable<Http2Head> = {
+  return {
     method,
     target,
     minorVersion: 1,
@@ -155,7 +153,6 @@ export function readHttp2Head(
     referer,
     protocol,
   };
-  return head;
 }
 
 function tooMany(limits: HeadLimits): HeadError {

@@ -46,8 +46,11 @@ export interface RequestHead {
 const LENGTH_DIGITS_LIMIT = 16;
 const VERSION_CHARS = 8;
 const BLANK = 0x20;
+const HASH = 0x23;
 const CR = 0x0d;
 const LF = 0x0a;
+
+const NONE: readonly (readonly [string, string])[] = [];
 
 function refuse(code: string, reason: string, status: HeadError['status'] = 400): HeadError {
   return { code, status, reason };
@@ -123,7 +126,7 @@ function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead 
   let expectContinue = false;
   let userAgent = '';
   let referer = '';
-  const forwarding: [string, string][] = [];
+  let forwarding: [string, string][] | null = null;
 
   for (let index = 0; index < requestWalk.count; index++) {
     const field = requestWalk.noted[index];
@@ -174,6 +177,7 @@ function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead 
           keep = expectContinue;
           break;
         case 'forwarding':
+          forwarding ??= [];
           forwarding.push([name, value]);
           break;
         case 'seen':
@@ -235,7 +239,7 @@ function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead 
     keepAlive,
     upgrade: upgradeNamed && minorVersion === 1 ? upgrade : '',
     expectContinue,
-    forwarding,
+    forwarding: forwarding ?? NONE,
     userAgent,
     referer,
   };
@@ -252,8 +256,6 @@ function methodOf(text: string): string {
 
 const USUAL_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'OPTIONS', 'DELETE', 'PATCH'] as const;
 
-/** Any byte of a request target that RFC 3986 has no place for; browsers send some of `|"{}^`, gears have always got them. */
-const TARGET_FORBIDDEN = /[^\x21-\x7e]|#/;
 const ABSOLUTE = /^https?:\/\/([^/?]*)/i;
 
 /** The target in origin-form (or `*`) and the authority of an absolute-form one. */
@@ -265,7 +267,7 @@ export function splitTarget(
   if (target.length > limits.maxTargetBytes) {
     return refuse('HTTP_TARGET_TOO_LONG', `the request target is above ${limits.maxTargetBytes} bytes`, 414);
   }
-  if (TARGET_FORBIDDEN.test(target)) {
+  if (!isVisible(target)) {
     return refuse('HTTP_TARGET_BYTES', 'the request target holds a fragment, a blank or bytes outside ASCII');
   }
   if (method === 'CONNECT')
@@ -284,6 +286,15 @@ export function splitTarget(
   // RFC 9112 3.2.4: the server as a whole is meant, which only the asterisk says.
   if (rest === '' && method === 'OPTIONS') return { target: '*', authority: absolute[1] };
   return { target: rest.startsWith('/') ? rest : `/${rest}`, authority: absolute[1] };
+}
+
+/** Nothing in a request target that RFC 3986 has no place for; browsers send some of `|"{}^`, gears have always got them. */
+function isVisible(target: string): boolean {
+  for (let at = 0; at < target.length; at++) {
+    const code = target.charCodeAt(at);
+    if (code < 0x21 || code > 0x7e || code === HASH) return false;
+  }
+  return true;
 }
 
 /** Optional blanks around a value removed (RFC 9110 5.5). */

@@ -105,7 +105,6 @@ export function createPlane(options: PlaneOptions): Plane {
   });
   const listeners: Listener[] = [];
   const bound = { http: [] as net.AddressInfo[], https: [] as net.AddressInfo[] };
-  let draining = false;
   let turn = 0;
   const facts = { load: (id: string) => handler.load(id), ejected: ejections.ejected };
 
@@ -117,7 +116,8 @@ export function createPlane(options: PlaneOptions): Plane {
     return ports.includes(443) ? 443 : (ports[0] ?? null);
   };
 
-  const serving: Serving = {
+  // Plain properties, set where they change: with a getter in it V8 makes a slow dictionary of an object literal, for every request.
+  const serving: Serving & { generation: number; draining: boolean } = {
     http: config.http,
     http2: config.http2,
     maxAttempts: config.upstream.maxAttempts,
@@ -140,12 +140,8 @@ export function createPlane(options: PlaneOptions): Plane {
     }),
     requiresClientCertificate: (host) => demands.of(host)?.mode === 'require',
     record: options.record,
-    get generation() {
-      return router.generation;
-    },
-    get draining() {
-      return draining;
-    },
+    generation: 0,
+    draining: false,
     pick: (endpoints, tried) => pickLeastLoaded(endpoints, tried, facts, turn++),
     observe(endpoint, failure) {
       if (failure === null) {
@@ -217,14 +213,15 @@ export function createPlane(options: PlaneOptions): Plane {
           tlsReport.forget(id);
         }
       }
+      serving.generation = changes.generation;
       return changes.generation;
     },
     status: () => ({
-      generation: router.generation,
-      hosts: router.hosts,
-      applications: router.applications,
+      generation: router.generation(),
+      hosts: router.hosts(),
+      applications: router.applications(),
       connections: connections.size,
-      pools: pools.size,
+      pools: pools.size(),
       idleUpstreamConnections: pools.idle(),
       ejected: ejections.list(),
       certificates: certificates.size(),
@@ -243,7 +240,7 @@ export function createPlane(options: PlaneOptions): Plane {
     setStaple: certificates.setStaple,
     usesCertificate: certificates.isInUse,
     async drain(timeoutMs) {
-      draining = true;
+      serving.draining = true;
       await Promise.race([
         Promise.all(listeners.map((listener) => listener.close())),
         drained(connections, timeoutMs),

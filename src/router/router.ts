@@ -3,6 +3,8 @@ import type { AppRoute, HostRoute, TableChanges } from '../table/routing-table.t
 
 /** What a request is routed by; it keeps these objects to its end, so it sees one generation. */
 export interface Destination {
+  /** The host as the table has it: the same string for all requests, which is what makes look-ups by it cheap from here on. */
+  readonly name: string;
   readonly host: HostRoute;
   readonly route: AppRoute;
 }
@@ -13,6 +15,7 @@ interface AppSlot {
 }
 
 interface HostEntry {
+  readonly name: string;
   readonly host: HostRoute;
   readonly slot: AppSlot;
 }
@@ -24,9 +27,9 @@ export interface Router {
   apply(
     changes: TableChanges,
   ): readonly { readonly before: AppRoute | null; readonly after: AppRoute | null }[];
-  readonly generation: number;
-  readonly hosts: number;
-  readonly applications: number;
+  generation(): number;
+  hosts(): number;
+  applications(): number;
 }
 
 /** An empty router. Application slots are shared by an application's hosts: a change of endpoints costs one write. */
@@ -50,7 +53,7 @@ export function createRouter(): Router {
     route(host) {
       const entry = hosts.get(host);
       if (entry === undefined || entry.slot.route === null) return null;
-      return { host: entry.host, route: entry.slot.route };
+      return { name: entry.name, host: entry.host, route: entry.slot.route };
     },
     apply(changes) {
       const replaced = changes.apps.map(([app, after]) => {
@@ -71,7 +74,7 @@ export function createRouter(): Router {
         }
         const slot = slotOf(host.app);
         slot.hosts++;
-        hosts.set(name, { host, slot });
+        hosts.set(name, { name, host, slot });
       }
       for (const [app] of changes.apps) {
         const slot = slots.get(app);
@@ -80,14 +83,8 @@ export function createRouter(): Router {
       generation = changes.generation;
       return replaced;
     },
-    get generation() {
-      return generation;
-    },
-    get hosts() {
-      return hosts.size;
-    },
-    get applications() {
-      return slots.size;
-    },
+    generation: () => generation,
+    hosts: () => hosts.size,
+    applications: () => slots.size,
   };
 }

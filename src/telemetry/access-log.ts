@@ -1,4 +1,4 @@
-/** The access log: lines are gathered in memory and written in the background, in pieces of some KiB. */
+/** The access log: lines are gathered in memory and written in the background, in pieces of up to 64 KiB. */
 import { accessLine } from './access-line.ts';
 import { openLineSink } from './open-line-sink.ts';
 import type { RequestContext } from './request-context.ts';
@@ -16,7 +16,8 @@ export interface AccessLog {
   dropped(): number;
 }
 
-const BATCH_CHARS = 16_384;
+/** Written in one piece at most: a piece costs two turns of a thread and one of the event loop, whatever its size. */
+const SLAB_BYTES = 65_536;
 const BATCH_MS = 200;
 /** About 20,000 lines: what may wait for a slow disk or pipe before lines are dropped. */
 const MAX_BUFFERED_BYTES = 4_194_304;
@@ -28,7 +29,11 @@ export function createAccessLog(config: { readonly file: string }, log: Log): Ac
     maxBufferedBytes: MAX_BUFFERED_BYTES,
     onTrouble: (reason) => log.error('the access log cannot be written', { file: config.file, reason }),
   });
-  let batch = '';
+  // Lines go into bytes one by one: gathered as text, a batch would be a tree of thousands of pieces by the time it is written out.
+  // A slab is used up to its end, over as many batches as it takes: what waits for a slow disk holds no more than its size says.
+  let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  let start = 0;
+  let end = 0;
   let lines = 0;
   let timer: NodeJS.Timeout | null = null;
 
@@ -38,19 +43,25 @@ export function createAccessLog(config: { readonly file: string }, log: Log): Ac
       timer = null;
     }
     if (lines === 0) return;
-    const chunk = Buffer.from(batch, 'latin1');
+    const chunk = slab.subarray(start, end);
     const count = lines;
-    batch = '';
+    start = end;
     lines = 0;
     sink.write(chunk, count);
   };
 
   return {
     write(context, durationUs) {
-      batch += accessLine(context, durationUs);
+      const line = accessLine(context, durationUs);
+      if (end + line.length > slab.length) {
+        handOver();
+        slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, line.length));
+        start = 0;
+        end = 0;
+      }
+      end += slab.write(line, end, 'latin1');
       lines += 1;
-      if (batch.length >= BATCH_CHARS) handOver();
-      else if (timer === null) timer = setTimeout(handOver, BATCH_MS).unref();
+      if (timer === null) timer = setTimeout(handOver, BATCH_MS).unref();
     },
     flush() {
       handOver();

@@ -11,7 +11,7 @@ export interface Pools {
   load(id: string): number;
   retire(id: string): void;
   /** Number of pools: endpoints in the table that have connections. */
-  readonly size: number;
+  size(): number;
   /** Idle connections over all pools. */
   idle(): number;
   close(): void;
@@ -52,9 +52,7 @@ export function createPools(options: PoolOptions, tls: UpstreamTls): Pools {
     },
     load: (id) => pools.get(id)?.load ?? 0,
     retire,
-    get size() {
-      return pools.size;
-    },
+    size: () => pools.size,
     idle() {
       let sum = 0;
       for (const pool of pools.values()) sum += pool.idle;

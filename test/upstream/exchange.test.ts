@@ -167,7 +167,7 @@ describe('an exchange with a gear', () => {
     start({}, sink, [endpointAt(await deadPort()), gone]);
     pools.retire(gone.id);
     await eventually(() => sink.ended);
-    await eventually(() => pools.size === 0);
+    await eventually(() => pools.size() === 0);
   });
 
   it('does not let a gear hold a request by dripping its head', async () => {

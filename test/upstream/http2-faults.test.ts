@@ -440,7 +440,7 @@ describe('a gear of HTTP/2 at fault', () => {
     assert.equal(await over(sink), 'ended 200');
     assert.equal(gear.openSessions, 1);
     await eventually(() => gear.openSessions === 0);
-    await eventually(() => upstream.pools.size === 0);
+    await eventually(() => upstream.pools.size() === 0);
 
     open();
     const streams: { end(text: string): unknown }[] = [];
