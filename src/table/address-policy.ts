@@ -14,6 +14,14 @@ export type JudgedAddress =
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
+/** `text`: its one spelling; `rejection`: why it is no address for an endpoint, or null. */
+interface Literal {
+  readonly text: string;
+  readonly rejection: string | null;
+}
+
+const LOOPBACK = 'TABLE_ADDRESS_LOOPBACK';
+
 /** AWS's metadata service over IPv6 (the IPv4 one, 169.254.169.254, is link-local). */
 const metadataAddresses: ReadonlySet<string> = new Set(['fd00:ec2::254']);
 
@@ -27,7 +35,7 @@ export function endpointKey(address: string, port: number): EndpointKey {
  * What is no literal address comes back trimmed of nothing and lower-cased.
  */
 export function canonicalAddress(address: string): string {
-  return parseLiteral(address)?.toString() ?? address.toLowerCase();
+  return parseLiteral(address)?.text ?? address.toLowerCase();
 }
 
 /** Judges what an endpoint's address and port come to: the public pair and the pair that would be dialled (`TABLE_ADDRESS_...`). */
@@ -41,7 +49,7 @@ export function judgeAddress(address: string, port: number, policy: TablePolicy)
   if (dial === null) {
     return refuse('TABLE_ADDRESS_NOT_LITERAL', `${shown(mapped ?? address)} is not a literal IP address`);
   }
-  const dialAddress = dial.toString();
+  const dialAddress = dial.text;
   if (isOwnListener(canonical, port, policy) || isOwnListener(dialAddress, port, policy)) {
     return refuse(
       'TABLE_ADDRESS_OWN_LISTENER',
@@ -50,7 +58,7 @@ export function judgeAddress(address: string, port: number, policy: TablePolicy)
   }
   // Where the operator mapped the address, only the dial side is judged: public addresses are never dialled then, and
   // 127.0.0.1 is what an unconfigured node announces (domain.md 0), exactly what a map has to repair.
-  const rejection = judgeRange(dial, policy);
+  const rejection = dial.rejection === LOOPBACK && policy.allowLoopbackEndpoints ? null : dial.rejection;
   return rejection === null
     ? { ok: true, address: canonical, dial: dialAddress }
     : { ok: false, rejection: { code: rejection, reason: `${shown(address)} is ${rangeWords(rejection)}` } };
@@ -69,9 +77,30 @@ function mappedAddress(address: string, canonical: string, policy: TablePolicy):
   return undefined;
 }
 
+/**
+ * What was parsed lately: a start judges every endpoint of every application three times over, and they are on as many addresses as there are
+ * nodes.
+ */
+const parsedLately = new Map<string, Literal | null>();
+const MAX_PARSED = 4_096;
+
+function parseLiteral(text: string): Literal | null {
+  const known = parsedLately.get(text);
+  if (known !== undefined) return known;
+  const ip = parseAnew(text);
+  const parsed = ip === null ? null : { text: ip.toString(), rejection: judgeRange(ip) };
+  if (text.length > MAX_LITERAL) return parsed;
+  if (parsedLately.size >= MAX_PARSED) parsedLately.clear();
+  parsedLately.set(text, parsed);
+  return parsed;
+}
+
+/** The longest IPv6 address, with an IPv4 one in it. */
+const MAX_LITERAL = 45;
+
 /** Strict: four decimal parts without leading zeros, or IPv6 without a zone. `0x7f.1` and `0177.0.0.1` are no addresses here. */
-function parseLiteral(text: string): Ip | null {
-  if (text.length > 45) return null;
+function parseAnew(text: string): Ip | null {
+  if (text.length > MAX_LITERAL) return null;
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) {
     const parsed = ipaddr.IPv4.parse(text);
     return parsed.toString() === text ? parsed : null;
@@ -80,12 +109,12 @@ function parseLiteral(text: string): Ip | null {
   return ipaddr.process(text);
 }
 
-function judgeRange(ip: Ip, policy: TablePolicy): string | null {
+function judgeRange(ip: Ip): string | null {
   const embedded = embeddedIpv4(ip);
-  if (embedded !== null) return judgeRange(embedded, policy);
+  if (embedded !== null) return judgeRange(embedded);
   switch (ip.range()) {
     case 'loopback':
-      return policy.allowLoopbackEndpoints ? null : 'TABLE_ADDRESS_LOOPBACK';
+      return LOOPBACK;
     case 'unspecified':
       return 'TABLE_ADDRESS_UNSPECIFIED';
     case 'multicast':

@@ -1,25 +1,28 @@
 /** The index host name -> who claims it, kept beside the applications. Each function costs what it changes. */
-import type { Map as PersistentMap } from 'immutable';
 import type { AppKey } from '../spi/events.ts';
+import type { LayeredMap } from './layered-map.ts';
 import type { ImpliedNames } from './names.ts';
 import type { NameClaims } from './state.ts';
 
-export type Names = PersistentMap<string, NameClaims>;
+export type Names = LayeredMap<string, NameClaims>;
+
+/** Names, or the native map that they are first made in. */
+interface Claimable<Self> {
+  get(host: string): NameClaims | undefined;
+  set(host: string, claims: NameClaims): Self;
+}
 
 const noClaims: NameClaims = { plain: null, ha: null, aliases: [] };
 
-export function claimsOf(names: Names, host: string): NameClaims {
+export function claimsOf(names: Pick<Names, 'get'>, host: string): NameClaims {
   return names.get(host) ?? noClaims;
 }
 
 /** Claims an application's own names. No two applications have one plain or one ha- name (see `impliedNames`). */
-export function claimImplied(names: Names, implied: ImpliedNames, app: AppKey): Names {
-  let next = names;
-  if (implied.plain !== null) {
-    next = put(next, implied.plain, { ...claimsOf(next, implied.plain), plain: app });
-  }
-  if (implied.ha !== null) next = put(next, implied.ha, { ...claimsOf(next, implied.ha), ha: app });
-  return next;
+export function claimImplied<N extends Claimable<N>>(names: N, implied: ImpliedNames, app: AppKey): N {
+  const { plain, ha } = implied;
+  const next = plain === null ? names : names.set(plain, { ...claimsOf(names, plain), plain: app });
+  return ha === null ? next : next.set(ha, { ...claimsOf(next, ha), ha: app });
 }
 
 export function releaseImplied(names: Names, implied: ImpliedNames): Names {
@@ -32,10 +35,11 @@ export function releaseImplied(names: Names, implied: ImpliedNames): Names {
 }
 
 /** Claims an alias; `claim` may be lower than claims that are there (a table recovered in any order). */
-export function claimAlias(names: Names, alias: string, app: AppKey, claim: number): Names {
-  const claims = claimsOf(names, alias);
-  const aliases = [...claims.aliases, { app, claim }].sort((a, b) => a.claim - b.claim);
-  return put(names, alias, { ...claims, aliases });
+export function claimAlias<N extends Claimable<N>>(names: N, alias: string, app: AppKey, claim: number): N {
+  const { plain, ha, aliases } = claimsOf(names, alias);
+  const all = [...aliases, { app, claim }];
+  if (all.length > 1) all.sort((a, b) => a.claim - b.claim);
+  return names.set(alias, { plain, ha, aliases: all });
 }
 
 export function releaseAlias(names: Names, alias: string, app: AppKey): Names {

@@ -2,8 +2,7 @@
 import type { AppRef } from '../spi/events.ts';
 import type { TablePolicy } from './policy.ts';
 
-/** RFC 1035 2.3.4, in characters. */
-const maxLabelLength = 63;
+/** RFC 1035 2.3.4, in characters; a label's 63 are in `isHostName`. */
 const maxNameLength = 253;
 
 /** Names an application has without any alias; null where it has none. */
@@ -50,5 +49,5 @@ export function impliedNames(app: AppRef, policy: TablePolicy): ImpliedNames {
 /** True for a lower-case host name within the limits of DNS. Lenient about `-` at a label's end, as the broker is (domain.md 3). */
 export function isHostName(name: string): boolean {
   if (name.length === 0 || name.length > maxNameLength) return false;
-  return name.split('.').every((label) => label.length <= maxLabelLength && /^[a-z0-9-]+$/.test(label));
+  return /^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/.test(name);
 }

@@ -36,9 +36,10 @@ export function project(
   const certificates: [string, PublishedCertificate | null][] = [];
   for (const host of names) {
     const route = resolveHost(after, host, policy);
-    if (!sameHost(resolveHost(before, host, policy), route)) hosts.push([host, route]);
-    const had = certificateOfHost(before, host, policy);
-    const has = certificateOfHost(after, host, policy);
+    const formerRoute = resolveHost(before, host, policy);
+    if (!sameHost(formerRoute, route)) hosts.push([host, route]);
+    const had = certificateOfHost(before, host, policy, formerRoute);
+    const has = certificateOfHost(after, host, policy, route);
     if (had?.certificate.id === has?.certificate.id) continue;
     certificates.push([host, has === null ? null : published(has, policy, loadCertificate)]);
   }

@@ -1,7 +1,8 @@
 /** Stored applications -> routing state. The indexes are derived, never stored, so they cannot disagree with the records. */
-import { OrderedMap, Map as PersistentMap } from 'immutable';
+import { OrderedMap } from 'immutable';
 import type { AppKey } from '../spi/events.ts';
 import { endpointKey } from './address-policy.ts';
+import { LayeredMap } from './layered-map.ts';
 import { claimAlias, claimImplied } from './name-claims.ts';
 import { impliedNames } from './names.ts';
 import { ordinaryClaim } from './pins.ts';
@@ -18,9 +19,9 @@ export function recoverState(
   policy: TablePolicy,
   tombstones: Iterable<readonly [AppKey, Tombstone]> = [],
 ): RoutingState {
-  const apps = PersistentMap<AppKey, Application>().asMutable();
-  const endpointOwners = PersistentMap<EndpointKey, AppKey>().asMutable();
-  const names = PersistentMap<string, NameClaims>().asMutable();
+  const apps = new Map<AppKey, Application>();
+  const endpointOwners = new Map<EndpointKey, AppKey>();
+  const names = new Map<string, NameClaims>();
   let highestClaim = 0;
   for (const stored of applications) {
     const endpoints = stored.endpoints.filter((facts) => {
@@ -38,9 +39,9 @@ export function recoverState(
     }
   }
   return {
-    apps: apps.asImmutable(),
-    endpointOwners: endpointOwners.asImmutable(),
-    names: names.asImmutable(),
+    apps: LayeredMap.over(apps),
+    endpointOwners: LayeredMap.over(endpointOwners),
+    names: LayeredMap.over(names),
     nextClaim: Math.max(nextClaim, highestClaim + 1),
     tombstones: OrderedMap<AppKey, Tombstone>(
       [...tombstones].sort(([, a], [, b]) => a.at - b.at).map(([key, one]) => [key, one]),

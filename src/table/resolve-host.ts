@@ -24,13 +24,13 @@ export function resolveHost(state: RoutingState, host: string, policy: TablePoli
   return { app, kind, viaNodeFrontend: asAlias && usesNodeFrontend(app, policy) };
 }
 
-/** The certificate that a host's handshakes get: the winner's own, for this very name; never a displaced holder's. Its validity is not looked at. */
+/** The certificate that a host's handshakes get: the winner's own, for this very name; never a displaced holder's. Its validity is not looked at. `route`: where the host's requests go. */
 export function certificateOfHost(
   state: RoutingState,
   host: string,
   policy: TablePolicy,
+  route: HostRoute | null = resolveHost(state, host, policy),
 ): { readonly app: AppKey; readonly alias: string; readonly certificate: CertificateRef } | null {
-  const route = resolveHost(state, host, policy);
   if (route === null) return null;
   const record: AliasRecord | undefined = findAlias(state.apps.get(route.app), host);
   if (record === undefined || !record.announced || record.certificate === null) return null;

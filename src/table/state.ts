@@ -2,8 +2,9 @@
  * Routing state: everything known, as persistent maps, so that `transition` is pure and yet costs what it changes
  * (copying a plain Map of 100,000 entries for one event takes 51 ms). immutable.js is owned by this room.
  */
-import { OrderedMap, Map as PersistentMap } from 'immutable';
+import { OrderedMap } from 'immutable';
 import type { AppKey, EndpointFacts } from '../spi/events.ts';
+import { LayeredMap } from './layered-map.ts';
 
 /** What the table remembers of a certificate. The PEM and the key are in the store, by (application, alias). */
 export interface CertificateRef {
@@ -94,9 +95,9 @@ export interface NameClaims {
 }
 
 export interface RoutingState {
-  readonly apps: PersistentMap<AppKey, Application>;
-  readonly endpointOwners: PersistentMap<EndpointKey, AppKey>;
-  readonly names: PersistentMap<string, NameClaims>;
+  readonly apps: LayeredMap<AppKey, Application>;
+  readonly endpointOwners: LayeredMap<EndpointKey, AppKey>;
+  readonly names: LayeredMap<string, NameClaims>;
   /** Next claim number; rises by one an alias claim. */
   readonly nextClaim: number;
   /** Of applications deleted not long ago, oldest first. */
@@ -104,9 +105,9 @@ export interface RoutingState {
 }
 
 export const emptyState: RoutingState = {
-  apps: PersistentMap(),
-  endpointOwners: PersistentMap(),
-  names: PersistentMap(),
+  apps: LayeredMap.over(),
+  endpointOwners: LayeredMap.over(),
+  names: LayeredMap.over(),
   nextClaim: 1,
   tombstones: OrderedMap(),
 };

@@ -2,12 +2,12 @@
 import { type AppKey, type AppRef, appKeyOf, type RoutingEvent } from '../spi/events.ts';
 import { endpointKey } from './address-policy.ts';
 import type { Finding, Stamp, Transition } from './events.ts';
-import { claimImplied, claimsOf, releaseAlias, releaseImplied } from './name-claims.ts';
+import { claimImplied, claimsOf, type Names, releaseAlias, releaseImplied } from './name-claims.ts';
 import { impliedNames } from './names.ts';
 import { findingsOfClaim, findingsOfRelease } from './ownership.ts';
 import { hasPins, pinnedBy } from './pins.ts';
 import type { TablePolicy } from './policy.ts';
-import type { Application, RoutingState } from './state.ts';
+import type { AliasRecord, Application, EndpointRecord, RoutingState } from './state.ts';
 import { bury, tooManyApplications } from './tombstones.ts';
 import { changed, rejected, unchanged, withApp } from './transition-result.ts';
 
@@ -100,28 +100,17 @@ export function deleteApplication(
 }
 
 function withoutApplication(state: RoutingState, app: Application, policy: TablePolicy): RoutingState {
-  const endpointOwners = state.endpointOwners.withMutations((owners) => {
-    for (const endpoint of app.endpoints) owners.delete(endpointKey(endpoint.address, endpoint.port));
-  });
-  const names = state.names.withMutations((all) => {
-    releaseImplied(all, impliedNames(app, policy));
-    for (const record of app.aliases) if (record.announced) releaseAlias(all, record.alias, app.key);
-  });
+  const endpointOwners = withoutOwners(state.endpointOwners, app.endpoints);
+  const implied = releaseImplied(state.names, impliedNames(app, policy));
+  const names = withoutAliases(implied, app.key, app.aliases);
   return { ...state, apps: state.apps.delete(app.key), endpointOwners, names };
 }
 
 /** A ghost: of a deleted application only what is pinned, and no certificate. */
 function withoutUnpinned(state: RoutingState, app: Application): RoutingState {
-  const endpointOwners = state.endpointOwners.withMutations((owners) => {
-    for (const { address, port, pin } of app.endpoints) {
-      if (pin === undefined) owners.delete(endpointKey(address, port));
-    }
-  });
-  const names = state.names.withMutations((all) => {
-    for (const { alias, announced, pin } of app.aliases) {
-      if (announced && pin === undefined) releaseAlias(all, alias, app.key);
-    }
-  });
+  const isUnpinned = ({ pin }: EndpointRecord | AliasRecord): boolean => pin === undefined;
+  const endpointOwners = withoutOwners(state.endpointOwners, app.endpoints.filter(isUnpinned));
+  const names = withoutAliases(state.names, app.key, app.aliases.filter(isUnpinned));
   const endpoints = app.endpoints.flatMap((one) =>
     one.pin === undefined ? [] : [{ ...one, pin: { ...one.pin, announced: false } }],
   );
@@ -131,6 +120,18 @@ function withoutUnpinned(state: RoutingState, app: Application): RoutingState {
       : [{ ...one, certificate: null, refusal: null, pin: { ...one.pin, announced: false } }],
   );
   return withApp({ ...state, endpointOwners, names }, { ...app, ghost: true, endpoints, aliases });
+}
+
+function withoutOwners(
+  owners: RoutingState['endpointOwners'],
+  endpoints: readonly EndpointRecord[],
+): RoutingState['endpointOwners'] {
+  return endpoints.reduce((left, { address, port }) => left.delete(endpointKey(address, port)), owners);
+}
+
+function withoutAliases(names: Names, app: AppKey, aliases: readonly AliasRecord[]): Names {
+  const announced = aliases.filter((record) => record.announced);
+  return announced.reduce((left, { alias }) => releaseAlias(left, alias, app), names);
 }
 
 /** Where the last pin of a ghost went, it goes. */

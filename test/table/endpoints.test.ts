@@ -210,9 +210,10 @@ test('a hostile application cannot hold endpoints without bound, and a known one
   state = {
     ...state,
     apps: state.apps.set('demo/big', { ...app, endpoints }),
-    endpointOwners: state.endpointOwners.withMutations((owners) => {
-      for (const { address } of endpoints) owners.set(`${address}:80`, 'demo/big');
-    }),
+    endpointOwners: endpoints.reduce(
+      (owners, { address }) => owners.set(`${address}:80`, 'demo/big'),
+      state.endpointOwners,
+    ),
   };
   const refused = step(state, add('demo/big', '10.2.0.0:80'), policy);
   assert.equal(refused.rejection?.code, 'TABLE_TOO_MANY_ENDPOINTS');
