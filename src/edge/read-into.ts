@@ -6,10 +6,12 @@
  * alternative, a second socket around the first one's handle, loses the server's count of its connections.
  */
 import type { Socket } from 'node:net';
+import { viewsOf } from '../upstream/shared-read.ts';
 
 const READ_BUFFER_BYTES = 65_536;
 
 const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+const viewOf = viewsOf(sharedReadBuffer);
 
 interface Means {
   readonly buffer: symbol;
@@ -37,7 +39,7 @@ export function readInto(socket: Socket, onView: (view: Buffer) => void): boolea
   inside[means.buffer] = sharedReadBuffer;
   inside[means.generator] = null;
   inside[means.callback] = (length: number): boolean => {
-    onView(length === READ_BUFFER_BYTES ? sharedReadBuffer : sharedReadBuffer.subarray(0, length));
+    onView(viewOf(length));
     return true;
   };
   handle.useUserBuffer(sharedReadBuffer);

@@ -72,6 +72,16 @@ export class NameTable<Rule> {
   }
 }
 
+/** Most first lines end within it: a call out of JavaScript costs more than looking at that many bytes. */
+const NEAR_BYTES = 64;
+
+/** Index of the first CR, or -1. */
+export function firstLineEnd(bytes: Buffer): number {
+  const near = Math.min(NEAR_BYTES, bytes.length);
+  for (let at = 0; at < near; at++) if (bytes[at] === CR) return at;
+  return bytes.indexOf(CR, near);
+}
+
 function isNamed(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
   for (let index = 0; index < name.length; index++) {
     if (((bytes[start + index] ?? 0) | LOWER) !== name[index]) return false;

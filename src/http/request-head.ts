@@ -3,7 +3,7 @@
  * whoever sits behind us might guess differently, and that is request smuggling.
  */
 import { hasIllegalBytes, isToken } from './characters.ts';
-import { LOOK_CLOSER, type WalkEnd } from './field-walk.ts';
+import { firstLineEnd, LOOK_CLOSER, type WalkEnd } from './field-walk.ts';
 import { NOT_CONNECTION_OPTIONS, requestFieldRule, requestWalk } from './fields.ts';
 
 export interface HeadLimits {
@@ -61,7 +61,7 @@ function refuse(code: string, reason: string, status: HeadError['status'] = 400)
  * `readRequestHead` then says. `requestWalk.end` is where its empty line begins.
  */
 export function scanRequestHead(bytes: Buffer, limits: HeadLimits): RequestHead | null {
-  const lineEnd = bytes.indexOf(CR);
+  const lineEnd = firstLineEnd(bytes);
   if (lineEnd < 0 || requestWalk.walk(bytes, lineEnd + 2, limits.maxHeaders, false) !== 'whole') return null;
   const text = bytes.toString('latin1', 0, requestWalk.end);
   const head = read({ bytes, text, lineEnd, limits, walked: 'whole' }, null);

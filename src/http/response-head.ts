@@ -1,6 +1,6 @@
 /** A gear's response head, read as strictly as a request's: what is doubtful here could split a response there (RFC 9112 6, 11.1). */
 import { hasIllegalBytes } from './characters.ts';
-import { LOOK_CLOSER, VALUE, type WalkEnd } from './field-walk.ts';
+import { firstLineEnd, LOOK_CLOSER, VALUE, type WalkEnd } from './field-walk.ts';
 import { responseWalk } from './fields.ts';
 import { connectionOptions, namedFields, readLength, saysKeepAlive, trimmed } from './request-head.ts';
 
@@ -43,7 +43,7 @@ function refuse(code: string, reason: string): ResponseHeadError {
  * `readResponseHead` then says. `responseWalk.end` is where its empty line begins.
  */
 export function scanResponseHead(bytes: Buffer, maxHeaders: number): ResponseHead | null {
-  const lineEnd = bytes.indexOf(CR);
+  const lineEnd = firstLineEnd(bytes);
   if (lineEnd < 0 || responseWalk.walk(bytes, lineEnd + 2, maxHeaders, false) !== 'whole') return null;
   const text = bytes.toString('latin1', 0, responseWalk.end);
   const head = read({ bytes, text, lineEnd, maxHeaders, walked: 'whole' }, null);

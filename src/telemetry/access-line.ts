@@ -38,6 +38,8 @@ const FRACTIONS: readonly string[] = Array.from(
 );
 const STATUSES: readonly string[] = Array.from({ length: 600 }, (_, n) => ` ${n} `);
 
+const FIRST_ATTEMPT_WENT_WELL = '1 - ';
+
 // Looking a value up that was seen before (address, host, agent) costs a third of scanning it for unsafe characters.
 const bareSeen = new Map<string, string>();
 const quotedSeen = new Map<string, string>();
@@ -56,17 +58,16 @@ export function accessLine(context: RequestContext, durationUs: number): string 
     target(context.target) +
     context.protocol +
     (STATUSES[context.status] ?? ` ${context.status} `) +
-    context.bytesIn +
-    ' ' +
+    (context.bytesIn === 0 ? '0 ' : `${context.bytesIn} `) +
     context.bytesOut +
     ' ' +
     milliseconds(durationUs) +
     (upstreamUs > 0 ? milliseconds(upstreamUs) : '- ') +
     bare(context.app) +
     bare(context.endpoint) +
-    context.attempts +
-    ' ' +
-    bare(context.failure) +
+    (context.attempts === 1 && context.failure === ''
+      ? FIRST_ATTEMPT_WENT_WELL
+      : `${context.attempts} ${bare(context.failure)}`) +
     header(context.userAgent) +
     ' ' +
     header(context.referer) +

@@ -8,6 +8,7 @@ import type { DialMeans } from './dial.ts';
 import type { ConnectionSource } from './exchange-connection.ts';
 import type { UpstreamFailure } from './failure.ts';
 import { Http2Sessions, type Waiter } from './http2-sessions.ts';
+import { PlacedList } from './placed-list.ts';
 import type { UpstreamTls } from './tls-policy.ts';
 import type { TlsSessions } from './tls-sessions.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
@@ -31,7 +32,7 @@ export class EndpointPool implements ConnectionOwner, ConnectionSource {
   readonly #options: PoolOptions;
   /** Oldest first. */
   readonly #idle: UpstreamConnection[] = [];
-  readonly #busy = new Set<UpstreamConnection>();
+  readonly #busy = new PlacedList<UpstreamConnection>();
   readonly #means: DialMeans;
   /** Where the endpoint speaks it. */
   readonly #http2: Http2Sessions | null;
@@ -172,7 +173,7 @@ export class EndpointPool implements ConnectionOwner, ConnectionSource {
     for (const connection of this.#idle.splice(0, expired)) connection.destroy();
     const silentSince = now - this.#options.responseTimeoutMs;
     const drained = now - this.#retiredAt > this.#options.tunnelDrainMs;
-    for (const connection of this.#busy) {
+    for (const connection of this.#busy.all()) {
       if (connection.lastActivity <= silentSince) connection.expire(now);
       if (drained) connection.endTunnel();
     }

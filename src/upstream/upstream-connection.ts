@@ -7,8 +7,10 @@ import type { PublishedEndpoint } from '../table/routing-table.ts';
 import { type DialMeans, dialSocket } from './dial.ts';
 import type { BegunRequest, ExchangeConnection } from './exchange-connection.ts';
 import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
+import type { Placed } from './placed-list.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
+import { viewsOf } from './shared-read.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
 import { TurnWriter } from './turn-writer.ts';
 
@@ -20,6 +22,7 @@ const HTTP_1_1: readonly string[] = ['http/1.1'];
 const TUNNEL_KEEP_ALIVE_MS = 60_000;
 
 const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+const viewOf = viewsOf(sharedReadBuffer);
 
 /** What a pool wants to know of its connections. */
 export interface ConnectionOwner {
@@ -28,7 +31,7 @@ export interface ConnectionOwner {
   onClose(connection: UpstreamConnection): void;
 }
 
-export class UpstreamConnection implements ExchangeConnection, RawConnection {
+export class UpstreamConnection implements ExchangeConnection, RawConnection, Placed {
   readonly endpoint: PublishedEndpoint;
   readonly framesBodies = false;
   /** SNI it was opened with: a TLS connection serves that name only. */
@@ -49,6 +52,8 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
   #unsentSeen = 0;
   /** performance.now() of the last byte either way, of a head's first one: the pool's sweep reads it. */
   lastActivity = 0;
+  /** In the pool's list. */
+  place = -1;
 
   private constructor(
     owner: ConnectionOwner,
@@ -74,8 +79,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
     let connection: UpstreamConnection | null = null;
     const onread = {
       buffer: sharedReadBuffer,
-      callback: (length: number, buffer: Uint8Array) =>
-        connection?.takeView(buffer as Buffer, length) ?? true,
+      callback: (length: number) => connection?.takeView(length) ?? true,
     };
     return dialSocket(
       means,
@@ -112,8 +116,8 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection {
   }
 
   /** For the dial's shell only. */
-  takeView(buffer: Buffer, length: number): boolean {
-    return this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
+  takeView(length: number): boolean {
+    return this.#take(viewOf(length));
   }
 
   get open(): boolean {
