@@ -24,6 +24,11 @@ export interface DirectHandle {
   readonly writeQueueSize: number;
 }
 
+/** Whoever writes. */
+export interface WriteOwner {
+  onTaken(): void;
+}
+
 type Inside = { readonly _handle?: Partial<DirectHandle> | null };
 
 /** The methods by which a socket writes; the first argument of each is a write request. */
@@ -50,14 +55,14 @@ export function directHandle(socket: Socket): DirectHandle | null {
 
 /**
  * For a socket on which no write is under way. Returns 'taken': the kernel has it all, the bytes are the caller's again; or 'held': the
- * kernel takes it when it can and the bytes are not the caller's any more; `onTaken` is called then. A socket that fails is
+ * kernel takes it when it can and the bytes are not the caller's any more; `owner.onTaken` is called then. A socket that fails is
  * destroyed with the error, as by its own write.
  */
 export function writeDirectly(
   socket: Socket,
   handle: DirectHandle,
   piece: string | Buffer,
-  onTaken: () => void,
+  owner: WriteOwner,
 ): 'taken' | 'held' {
   if (WriteRequestOf === null || socket.destroyed) return 'taken';
   const request = spare ?? new WriteRequestOf();
@@ -76,7 +81,7 @@ export function writeDirectly(
   request.oncomplete = (status) => {
     delete request.buffer;
     if (status < 0) socket.destroy(writeError(status));
-    onTaken();
+    owner.onTaken();
   };
   return 'held';
 }

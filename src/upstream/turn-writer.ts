@@ -5,7 +5,7 @@
  * `writableLength` and 'drain' right by itself. Call `settle` before anything else is done with the socket's writing side.
  */
 import type { Socket } from 'node:net';
-import { type DirectHandle, directHandle, writeDirectly } from './direct-write.ts';
+import { type DirectHandle, directHandle, type WriteOwner, writeDirectly } from './direct-write.ts';
 import { fill, writeGathered } from './gathered-write.ts';
 
 /** Above it a piece is the stream's affair, with its back-pressure. */
@@ -17,7 +17,7 @@ let queue: TurnWriter[] = [];
 let buffer = Buffer.allocUnsafeSlow(TURN_BYTES);
 let used = 0;
 
-export class TurnWriter {
+export class TurnWriter implements WriteOwner {
   readonly #socket: Socket;
   #handle: DirectHandle | null = null;
   /** Goes out at the end of this turn; a Buffer lies in the turn's own. */
@@ -88,13 +88,13 @@ export class TurnWriter {
       return false;
     }
     this.#pending = null;
-    this.#held = writeDirectly(this.#socket, this.#handle, pending, this.#onTaken) === 'held';
+    this.#held = writeDirectly(this.#socket, this.#handle, pending, this) === 'held';
     return this.#held && typeof pending !== 'string';
   }
 
-  readonly #onTaken = (): void => {
+  onTaken(): void {
     this.#held = false;
-  };
+  }
 }
 
 function flushAll(): void {

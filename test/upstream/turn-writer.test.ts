@@ -50,14 +50,8 @@ describe('what is written within one turn', () => {
     const { socket, peer } = await pair();
     const handle = directHandle(socket);
     assert.ok(handle !== null, `not on ${process.version}`);
-    assert.equal(
-      writeDirectly(socket, handle, 'a\xff', () => {}),
-      'taken',
-    );
-    assert.equal(
-      writeDirectly(socket, handle, Buffer.from('b'), () => {}),
-      'taken',
-    );
+    assert.equal(writeDirectly(socket, handle, 'a\xff', { onTaken() {} }), 'taken');
+    assert.equal(writeDirectly(socket, handle, Buffer.from('b'), { onTaken() {} }), 'taken');
     assert.equal(socket.writableLength, 0);
     assert.equal(await received(peer, 4), '.a\xffb');
   });
