@@ -204,6 +204,6 @@ function certificateChanges(
 }
 
 /** Neither part can hold a blank. */
-function slotOf(app: AppKey, alias: string): string {
+export function slotOf(app: AppKey, alias: string): string {
   return `${app} ${alias}`;
 }

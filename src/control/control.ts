@@ -44,7 +44,7 @@ export interface QuarantineDesk {
 
 export interface Control {
   /**
-   * Store -> state -> whole table published and confirmed -> keep-awake targets. Deliveries wait until then. Rejects with the
+   * Store -> state -> whole table published and confirmed. Deliveries wait until then, and until the keep-awake targets are set after it.
    * store's error if that cannot be read.
    */
   recover(): Promise<void>;

@@ -4,13 +4,14 @@
  */
 import type { AppKey } from '../spi/events.ts';
 import { emptyTransaction } from '../store/empty-transaction.ts';
+import type { SealedCertificate } from '../store/types.ts';
 import { reachedBound } from '../table/bounds.ts';
 import type { Finding } from '../table/events.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
 import { isEmpty } from '../table/project.ts';
 import { recoverState } from '../table/recover-state.ts';
 import { emptyState, type RoutingState } from '../table/state.ts';
-import { createBatch, projectSafely } from './batch.ts';
+import { createBatch, projectSafely, slotOf } from './batch.ts';
 import { createBreather } from './breather.ts';
 import { createCertificateWatch } from './certificate-watch.ts';
 import { certificatesOf } from './certificates-of.ts';
@@ -85,6 +86,7 @@ export function createControl(options: ControlOptions): Control {
   const latestFindings: FindingReport[] = [];
   let lastEventAt: number | null = null;
   let recovered = false;
+  let following: Promise<void> | null = null;
   const waiting: Work[] = [];
   let running: Promise<void> | null = null;
 
@@ -246,6 +248,19 @@ export function createControl(options: ControlOptions): Control {
     }
   }
 
+  /** What a start has to do besides, once its table serves; events wait for it. */
+  async function follow(keys: ReadonlySet<AppKey>): Promise<void> {
+    for (const key of keys) {
+      reconcile(key);
+      const breath = breathe();
+      if (breath !== null) await breath;
+      if (signal.aborted) return;
+    }
+    recovered = true;
+    certificateWatch.start();
+    kick();
+  }
+
   function kick(): void {
     if (!recovered || signal.aborted || waiting.length === 0) return;
     running ??= run().finally(() => {
@@ -279,18 +294,14 @@ export function createControl(options: ControlOptions): Control {
       }
       if (stored.frozen !== undefined) frozen = frozenAgain(stored, stored.frozen, policy);
       const published = frozen?.published ?? state;
-      const parts = projectSafely(emptyState, published, [...published.apps.keys()], batchTools);
+      // In one pass: to look them up one by one takes several times as long.
+      const held = new Map<string, SealedCertificate>();
+      for (const [app, alias, certificate] of store.allCertificates())
+        held.set(slotOf(app, alias), certificate);
+      const parts = projectSafely(emptyState, published, [...published.apps.keys()], batchTools, held);
       publisher.offer({ ...parts, generation });
       await publisher.settled();
-      if (signal.aborted) return;
-      for (const key of new Set([...state.apps.keys(), ...published.apps.keys()])) {
-        reconcile(key);
-        const breath = breathe();
-        if (breath !== null) await breath;
-      }
-      recovered = true;
-      certificateWatch.start();
-      kick();
+      following = follow(new Set([...state.apps.keys(), ...published.apps.keys()]));
     },
 
     deliver(delivery) {
@@ -320,6 +331,7 @@ export function createControl(options: ControlOptions): Control {
       stopping.abort();
       retirements.stop();
       certificateWatch.stop();
+      await following;
       if (running !== null) await running;
       for (const work of waiting.splice(0)) work.dropped();
       await costly.stop();

@@ -22,7 +22,8 @@ import { openKeys } from './open-keys.ts';
 import { planQuarantine, type QuarantineIndex, type QuarantinePlan } from './quarantine.ts';
 import { createResealer } from './reseal.ts';
 import { newName, type Restored, renew, restoreIfDamaged, STATE_FILE } from './restore.ts';
-import { bodyLength, sealEntry, unsealEntry } from './sealed-records.ts';
+import { bodyLength, readCertificate, sealEntry, unsealEntry } from './sealed-records.ts';
+import { createSlabs } from './slabs.ts';
 import { createSnapshots, type Snapshots } from './snapshots.ts';
 import { makeLockFile, preparePrivateFile, prepareStateDirectory, syncDirectory } from './state-directory.ts';
 import { messageOf, StoreError } from './store-error.ts';
@@ -195,6 +196,11 @@ function createStore(
     },
     seal: (app, alias, { id, ...pem }) => ({ id, sealed: sealPem(ring, { app, alias, id }, pem) }),
     certificate: (app, alias) => certificates.get([app, alias]) ?? null,
+    *allCertificates() {
+      const keep = createSlabs();
+      const read = (bytes: Buffer): SealedCertificate => readCertificate(bytes, keep);
+      for (const [[app, alias], certificate] of certificates.each(read)) yield [app, alias, certificate];
+    },
     frozenCertificate: (app, alias) => tables.frozenCertificates.get([app, alias]) ?? null,
     commit: (batch) => queue(() => commitNext(batch)),
     quarantined: (limit) =>

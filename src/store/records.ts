@@ -3,7 +3,7 @@
  * record that a flipped bit moved under another key is found as well. lmdb itself has no checksums (those of its next
  * version come only with its encryption, whose key it would hold in memory beside an unauthenticated meta page).
  */
-import { crc32 } from './crc32.ts';
+import { crc32, textCrc32 } from './crc32.ts';
 import { StoreError } from './store-error.ts';
 
 /** Neither JSON nor MessagePack (the records of format 1) begins with it. */
@@ -35,9 +35,14 @@ export function isSoundRecord(table: string, key: RecordKey, bytes: Buffer): boo
 export function decodeRecord(table: string, key: RecordKey, bytes: Buffer): Buffer {
   if (!isSoundRecord(table, key, bytes))
     throw new StoreError('STORE_DAMAGED', `a record of '${table}' is not what was written`);
+  return valueBytes(bytes);
+}
+
+/** The same of a record that is known to be whole. */
+export function valueBytes(bytes: Buffer): Buffer {
   return bytes.subarray(HEAD_BYTES);
 }
 
 function checksum(table: string, key: RecordKey, bytes: Buffer): number {
-  return crc32(bytes.subarray(HEAD_BYTES), crc32(Buffer.from(`${table} ${JSON.stringify(key)} `)));
+  return crc32(valueBytes(bytes), textCrc32(`${table} ${JSON.stringify(key)} `));
 }

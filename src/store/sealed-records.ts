@@ -9,10 +9,13 @@ export function certificateBytes({ id, sealed }: SealedCertificate): Buffer {
   return Buffer.concat([Buffer.from([name.length]), name, sealed]);
 }
 
-/** Copies nothing: `sealed` is a part of the record. */
-export function readCertificate(bytes: Buffer): SealedCertificate {
+/** `keep` copies: the record's bytes are used again. */
+export function readCertificate(
+  bytes: Buffer,
+  keep: (bytes: Buffer) => Buffer = Buffer.from,
+): SealedCertificate {
   const end = 1 + (bytes[0] ?? 0);
-  return { id: bytes.toString('utf8', 1, end), sealed: bytes.subarray(end) };
+  return { id: bytes.toString('utf8', 1, end), sealed: keep(bytes.subarray(end)) };
 }
 
 /** An entry of the quarantine on disk. */
@@ -31,7 +34,7 @@ export function entryBytes({ sealed, ...facts }: StoredEntry): Buffer {
 export function readEntry(bytes: Buffer): StoredEntry {
   const end = 4 + bytes.readUInt32BE(0);
   const facts = JSON.parse(bytes.toString('utf8', 4, end)) as Omit<StoredEntry, 'sealed'>;
-  return { ...facts, sealed: bytes.subarray(end) };
+  return { ...facts, sealed: Buffer.from(bytes.subarray(end)) };
 }
 
 export function sealEntry(ring: KeyRing, { body, ...facts }: QuarantineEntry): StoredEntry {

@@ -132,6 +132,8 @@ export interface Store {
   seal(app: AppKey, alias: string, certificate: Pem & { readonly id: string }): SealedCertificate;
   /** What is stored for an alias, or null. Synchronous: a memory-mapped read. */
   certificate(app: AppKey, alias: string): SealedCertificate | null;
+  /** All of them, read for a start: their bytes lie together. */
+  allCertificates(): Iterable<readonly [app: AppKey, alias: string, certificate: SealedCertificate]>;
   /** What a freeze keeps for an alias whose certificate was removed or replaced within it. */
   frozenCertificate(app: AppKey, alias: string): SealedCertificate | null;
   /** Resolves when the batch is synced to disk as one transaction; rejects (never crashes) when it could not be: nothing of it holds then. */

@@ -94,6 +94,12 @@ export function memoryStore(): MemoryStore {
     adoptKeys: async (next) => keys.replace(next),
     reseal: async () => ({ resealed: 0, broken: 0, done: true }),
     certificate: (app, alias) => store.certificates.get(`${app} ${alias}`) ?? null,
+    *allCertificates() {
+      for (const [slot, certificate] of store.certificates) {
+        const [app = '', alias = ''] = slot.split(' ');
+        yield [app, alias, certificate];
+      }
+    },
     frozenCertificate: (app, alias) => store.frozenCertificates.get(`${app} ${alias}`) ?? null,
     async commit(batch) {
       store.attempts += 1;

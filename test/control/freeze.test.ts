@@ -94,7 +94,7 @@ test('a freeze survives restarts: what was served goes on being served, removed 
     assert.deepEqual([again.plane.apps, again.plane.hosts], [apps, hosts]);
     assert.equal(again.plane.certificates.get(alias)?.id, certificates.get(alias)?.id);
     assert.ok(again.control.status().frozenSince !== null);
-    assert.ok(again.awake.has('demo/kept'), 'what is served is kept awake');
+    await eventually(() => again.awake.has('demo/kept'), 'what is served is kept awake');
     await again.send(addEndpoint(6000 + restart));
     assert.equal(again.plane.changes.length, 1);
     await again.stop();

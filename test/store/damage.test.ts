@@ -12,7 +12,7 @@ import {
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { copyApart, verifyApart } from '../../src/store/check-file.ts';
-import { crc32, portableCrc32 } from '../../src/store/crc32.ts';
+import { crc32, portableCrc32, textCrc32 } from '../../src/store/crc32.ts';
 import { decodeRecord, encodeRecord, isSoundRecord } from '../../src/store/records.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { eventually } from '../support/eventually.ts';
@@ -63,6 +63,11 @@ test('the checksum is the same on every Node, and the well-known one', () => {
     fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
       assert.equal(portableCrc32(b, portableCrc32(a)), crc32(Buffer.concat([a, b])));
       assert.equal(crc32(b, crc32(a)), portableCrc32(Buffer.concat([a, b])));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), (text) => {
+      assert.equal(textCrc32(text), crc32(Buffer.from(text)));
     }),
   );
 });
