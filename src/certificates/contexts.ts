@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';
-import type { Pem } from '../seal/sealed-pem.ts';
+import type { Pem } from '../seal/packed-pem.ts';
 import type { PublishedCertificate, SealedPublishedCertificate } from '../table/routing-table.ts';
 import type { Log } from '../telemetry/types.ts';
 import type { ClientDemand } from './client-demands.ts';

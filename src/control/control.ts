@@ -45,7 +45,7 @@ export interface QuarantineDesk {
 export interface Control {
   /**
    * Store -> state -> whole table published and confirmed. Deliveries wait until then, and until the keep-awake targets are set after it.
-   * store's error if that cannot be read.
+   * Rejects with the store's error if that cannot be read.
    */
   recover(): Promise<void>;
   readonly deliver: DeliverySink;

@@ -1,11 +1,7 @@
 /** Chain and private key of a certificate under the master key, bound to the application, alias and certificate that they belong to. */
 import { seal, unseal } from './envelope.ts';
 import type { KeyRing } from './key-ring.ts';
-
-export interface Pem {
-  readonly chainPem: string;
-  readonly keyPem: string;
-}
+import { type Pem, packPem, unpackPem } from './packed-pem.ts';
 
 /** Whose it is. None of the parts can hold a NUL. */
 export interface PemOwner {
@@ -15,8 +11,8 @@ export interface PemOwner {
   readonly id: string;
 }
 
-export function sealPem(ring: KeyRing, owner: PemOwner, { chainPem, keyPem }: Pem): Buffer {
-  const plain = Buffer.from(`${keyPem}\0${chainPem}`, 'latin1');
+export function sealPem(ring: KeyRing, owner: PemOwner, pem: Pem): Buffer {
+  const plain = packPem(pem) ?? Buffer.from(`${pem.keyPem}\0${pem.chainPem}`, 'latin1');
   const sealed = seal(ring, purposeOf(owner), plain);
   plain.fill(0);
   return sealed;
@@ -26,13 +22,16 @@ export function sealPem(ring: KeyRing, owner: PemOwner, { chainPem, keyPem }: Pe
 export function unsealPem(ring: KeyRing, owner: PemOwner, sealed: Uint8Array): Pem | null {
   const opened = unseal(ring, purposeOf(owner), sealed);
   if (!opened.ok) return null;
-  const end = opened.plain.indexOf(0);
-  const pem = {
-    keyPem: opened.plain.toString('latin1', 0, end),
-    chainPem: opened.plain.toString('latin1', end + 1),
-  };
+  const pem = unpackPem(opened.plain) ?? asText(opened.plain);
   opened.plain.fill(0);
-  return end < 0 ? null : pem;
+  return pem;
+}
+
+/** As all were up to format 3, and those still are that cannot be packed. */
+function asText(plain: Buffer): Pem | null {
+  const end = plain.indexOf(0);
+  if (end < 0) return null;
+  return { keyPem: plain.toString('latin1', 0, end), chainPem: plain.toString('latin1', end + 1) };
 }
 
 /** The same under the current key; null as `unsealPem`. */

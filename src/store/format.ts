@@ -1,7 +1,8 @@
 /** The store's format: its number, and how older ones become the present one. */
 
 import type { KeyRing } from '../seal/key-ring.ts';
-import { type Pem, sealPem } from '../seal/sealed-pem.ts';
+import type { Pem } from '../seal/packed-pem.ts';
+import { sealPem } from '../seal/sealed-pem.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { Application } from '../table/state.ts';
 import type { Log } from '../telemetry/types.ts';
@@ -11,7 +12,9 @@ import { type Coding, json, type Table, type Tables, tableOf } from './tables.ts
 import type { QuarantineEntry } from './types.ts';
 
 /** Rises when a record's shape changes; an older program then refuses the store instead of misreading it. */
-export const FORMAT = 3;
+export const FORMAT = 4;
+/** Certificates as text, whose keys are sealed: read as they are. */
+const FORMAT_OF_TEXT = 3;
 /** Records, or bodies of up to a megabyte, that one transaction brings over. */
 const RECORDS_A_TRANSACTION = 256;
 const ENTRIES_A_TRANSACTION = 8;
@@ -37,19 +40,20 @@ export async function bringToFormat(tables: Tables, ring: KeyRing, dir: string, 
   const format = legacyFormat(tables) ?? meta.get('format');
   if (format === FORMAT) return false;
   const isNew = format === undefined && tables.apps.isEmpty();
-  if (!isNew && format !== 1 && format !== 2)
+  const isClear = format === 1 || format === 2;
+  if (!isNew && !isClear && format !== FORMAT_OF_TEXT)
     throw new StoreError(
       'STORE_FORMAT',
       `the store in ${dir} has format ${format ?? 'unknown'}, this program reads ${FORMAT}: was it written by a newer version?`,
     );
-  if (!isNew) {
+  if (isClear) {
     log.info('encrypting the private keys of a store that holds them in the clear', { dir });
     const clear = clearTablesOf(tables);
     if (format === 1) await fromFormat1(tables, clear);
     await fromFormat2(tables, clear, ring);
   }
   await root.childTransaction(() => meta.put('format', FORMAT));
-  return !isNew;
+  return isClear;
 }
 
 /** Format 1 wrote bare JSON, which the later ones never begin with. */

@@ -1,7 +1,7 @@
 /** What the store keeps and how the control loop speaks to it. `open-store.ts` builds it on lmdb. */
 
 import type { KeyRing, MasterKey } from '../seal/key-ring.ts';
-import type { Pem } from '../seal/sealed-pem.ts';
+import type { Pem } from '../seal/packed-pem.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { Decision } from '../table/events.ts';
 import type { RecordChange } from '../table/record-changes.ts';

@@ -232,12 +232,12 @@ test('a store that a newer version wrote is refused and left as it is', async ()
       await root.childTransaction(() => meta.put('format', format));
       await root.close();
     };
-    await write(4);
+    await write(5);
     const refusal = (error: unknown) =>
-      hasCode('STORE_FORMAT')(error) && /format 4.*reads 3.*newer/.test(`${error}`);
+      hasCode('STORE_FORMAT')(error) && /format 5.*reads 4.*newer/.test(`${error}`);
     await assert.rejects(openTestStore(dir), refusal);
     await assert.rejects(openTestStore(dir), refusal, 'the lock was given back');
-    await write(3);
+    await write(4);
     await (await openTestStore(dir)).close();
   });
 });

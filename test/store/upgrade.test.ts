@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { open } from 'lmdb';
+import { seal } from '../../src/seal/envelope.ts';
 import { unsealPem } from '../../src/seal/sealed-pem.ts';
 import type { RecordKey } from '../../src/store/records.ts';
 import { json, LMDB_OPTIONS, openTables, tableOf } from '../../src/store/tables.ts';
 import { memoryLog } from '../support/memory-telemetry.ts';
-import { application, batch, openTestStore, quarantined, withDirectory } from './samples.ts';
+import { application, batch, openTestStore, quarantined, testRing, withDirectory } from './samples.ts';
 
 const CERTIFICATES = 600;
 const pem = (n: number) => ({ chainPem: `chain ${n}\n`, keyPem: `THE-SECRET ${n}\n` });
@@ -86,6 +87,41 @@ for (const format of [1, 2] as const) {
     });
   });
 }
+
+test('a store of format 3, whose certificates are sealed as text, is read as it is, and has the present format from then on', async () => {
+  await withDirectory(async (dir) => {
+    const owner = { app: 'demo/shop', alias: 'www.test', id: 'id1' };
+    const text = Buffer.from(`${pem(1).keyPem}\0${pem(1).chainPem}`);
+    const sealed = seal(testRing, `certificate\0${owner.app}\0${owner.alias}\0${owner.id}`, text);
+    const first = await openTestStore(dir);
+    await first.commit(
+      batch({
+        apps: [[owner.app, application('shop')]],
+        certificates: [{ ...owner, certificate: { id: owner.id, sealed } }],
+      }),
+    );
+    await first.close();
+    const format = async (written?: number): Promise<number | undefined> => {
+      const { root, meta } = openTables(`${dir}/state.mdb`);
+      if (written !== undefined) await root.childTransaction(() => meta.put('format', written));
+      const found = meta.get('format');
+      await root.close();
+      return found;
+    };
+    await format(3);
+    const log = memoryLog();
+    const store = await openTestStore(dir, { log });
+    const held = store.certificate(owner.app, owner.alias);
+    assert.deepEqual(unsealPem(store.keys, owner, held?.sealed ?? Buffer.alloc(0)), pem(1));
+    assert.deepEqual(
+      Array.from(store.allCertificates(), ([app, alias, { id, sealed: bytes }]) => [app, alias, id, bytes]),
+      [[owner.app, owner.alias, owner.id, held?.sealed]],
+    );
+    await store.close();
+    assert.deepEqual(log.lines, []);
+    assert.equal(await format(), 4);
+  });
+});
 
 test('an upgrade that was broken off between two transactions goes on at the next start', async () => {
   await withDirectory(async (dir) => {
