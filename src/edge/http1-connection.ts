@@ -72,7 +72,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   #onView(view: Buffer): void {
     this.#clock.lastActivity = performance.now();
     if (this.#phase === 'tunnel') {
-      this.#tunnel?.fromClient(Buffer.from(view));
+      this.#tunnel?.fromClient(view);
     } else if (this.#phase !== 'lingering' && this.#phase !== 'closed') {
       this.#input.push(view);
       this.#advance();
@@ -243,10 +243,8 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#exchange = null;
     this.#answer.upgrade(head, first);
     this.#answer.writeTo(this.#writer);
-    // From here on the tunnel writes.
-    this.#writer.settle();
     this.#phase = 'tunnel';
-    const client = socketEnd(this.#socket, {
+    const client = socketEnd(this.#socket, this.#writer, {
       pause: () => this.#pause(),
       resume: () => this.#resume(),
       destroySoon: () => this.#linger(),
@@ -255,7 +253,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     const tunnel = startTunnel(client, gear, tunnelOptions(this.#serving, context, record));
     this.#tunnel = tunnel;
     this.#resume();
-    if (this.#input.length > 0) tunnel.fromClient(Buffer.from(this.#input.takeAll()));
+    if (this.#input.length > 0) tunnel.fromClient(this.#input.takeAll());
     if (this.#clientEnded) tunnel.clientEnded();
   }
 
@@ -336,8 +334,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#phase = 'lingering';
     this.#clock.lingeringSince = this.#clock.lastActivity = performance.now();
     this.#input.takeAll();
-    this.#writer.settle();
-    this.#socket.end();
+    this.#writer.end();
     this.#resume();
   }
 

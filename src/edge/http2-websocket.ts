@@ -35,8 +35,8 @@ export function isConfirmed(answer: ResponseHead, key: string): boolean {
 /** A stream as the client's end of a tunnel. RFC 8441 5: an orderly end is END_STREAM, everything else a reset. */
 export function tunnelEnd(stream: ServerHttp2Stream): TunnelClient {
   return {
-    write: (bytes) => {
-      if (!stream.destroyed && !stream.writableEnded) stream.write(bytes);
+    write: (view) => {
+      if (!stream.destroyed && !stream.writableEnded) stream.write(Buffer.from(view));
     },
     get writableLength() {
       return stream.writableLength;

@@ -7,6 +7,7 @@ import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { UpstreamFailureCode } from '../upstream/failure.ts';
 import { SendWatch } from '../upstream/send-watch.ts';
+import { TurnWriter } from '../upstream/turn-writer.ts';
 import type { UpstreamConnection } from '../upstream/upstream-connection.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import { endLingering } from './end-lingering.ts';
@@ -38,6 +39,7 @@ const ALERT_UNRECOGNIZED_NAME = 112;
 
 export class PassThroughConnection implements LiveConnection {
   readonly #socket: Socket;
+  readonly #writer: TurnWriter;
   readonly #facts: ConnectionFacts;
   readonly #target: PassThroughTarget;
   readonly #means: PassThroughMeans;
@@ -64,6 +66,7 @@ export class PassThroughConnection implements LiveConnection {
     means: PassThroughMeans,
   ) {
     this.#socket = socket;
+    this.#writer = new TurnWriter(socket);
     this.#hello = hello;
     this.#helloBytes = socket.bytesRead;
     this.#facts = facts;
@@ -123,7 +126,7 @@ export class PassThroughConnection implements LiveConnection {
     const { proxyProtocol } = this.#target;
     this.#enter('tunnel');
     gear.openTunnel();
-    const client = socketEnd(socket, {
+    const client = socketEnd(socket, this.#writer, {
       pause: () => socket.pause(),
       resume: () => socket.resume(),
       destroySoon: () => this.#end(),
@@ -161,7 +164,7 @@ export class PassThroughConnection implements LiveConnection {
     if (this.#phase === 'closed' || this.#phase === 'ending') return;
     this.#enter('ending');
     this.#tunnel = null;
-    this.#socket.end();
+    this.#writer.end();
     this.#socket.resume();
   }
 

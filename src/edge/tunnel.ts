@@ -2,12 +2,14 @@
 import type { Socket } from 'node:net';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { RawConnection } from '../upstream/sink.ts';
+import type { TurnWriter } from '../upstream/turn-writer.ts';
 import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
 import type { Serving } from './serving.ts';
 
 /** The client's end: a socket, or a stream of HTTP/2. */
 export interface TunnelClient {
-  write(bytes: Buffer): unknown;
+  /** The bytes are the caller's again when it returns. */
+  write(view: Buffer): unknown;
   readonly writableLength: number;
   end(): unknown;
   pause(): unknown;
@@ -41,8 +43,8 @@ export function tunnelOptions(
 }
 
 export interface Tunnel {
-  /** Bytes from the client. */
-  fromClient(bytes: Buffer): void;
+  /** Bytes from the client, which are the caller's again when it returns. */
+  fromClient(view: Buffer): void;
   clientEnded(): void;
   /** The client's socket has room again. */
   clientDrained(): void;
@@ -56,16 +58,17 @@ const KEEP_ALIVE_MS = 60_000;
 /** A socket as the client's end. Pausing goes through its owner, as does its closing, which the owner may take time for. */
 export function socketEnd(
   socket: Socket,
+  writer: TurnWriter,
   owner: Pick<TunnelClient, 'pause' | 'resume' | 'destroySoon'>,
 ): TunnelClient {
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return {
     ...owner,
-    write: (bytes) => socket.write(bytes),
+    write: (view) => writer.writeParts([view], view.length),
     get writableLength() {
       return socket.writableLength;
     },
-    end: () => socket.end(),
+    end: () => writer.end(),
   };
 }
 
@@ -91,7 +94,7 @@ export function startTunnel(client: TunnelClient, gear: RawConnection, options: 
     (view) => {
       lastActivity = performance.now();
       bytesOut += view.length;
-      client.write(Buffer.from(view));
+      client.write(view);
       return client.writableLength <= HIGH_WATER_BYTES;
     },
     () => {
@@ -103,10 +106,10 @@ export function startTunnel(client: TunnelClient, gear: RawConnection, options: 
   );
 
   return {
-    fromClient(bytes) {
+    fromClient(view) {
       lastActivity = performance.now();
-      bytesIn += bytes.length;
-      if (!gear.write(bytes)) client.pause();
+      bytesIn += view.length;
+      if (!gear.write(view)) client.pause();
     },
     clientEnded() {
       clientOpen = false;

@@ -30,8 +30,8 @@ export interface RawConnection {
     onClose: () => void,
     onDrain: () => void,
   ): void;
-  /** False: wait for `onDrain`. */
-  write(bytes: Buffer): boolean;
+  /** The bytes are the caller's again when it returns. False: wait for `onDrain`. */
+  write(view: Buffer): boolean;
   resume(): void;
   /** Half-close towards the gear. */
   end(): void;

@@ -55,6 +55,12 @@ export class TurnWriter implements WriteOwner {
     this.#enqueue();
   }
 
+  /** Half-closes behind what was written. */
+  end(): void {
+    this.settle();
+    this.#socket.end();
+  }
+
   #isFree(): boolean {
     if (this.#pending !== null || this.#held || this.#socket.writableLength > 0) return false;
     this.#handle ??= directHandle(this.#socket);

@@ -148,12 +148,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /** Body bytes towards the gear. False: wait for the sink's `onWritable`. */
   write(bytes: Buffer | string): boolean {
-    if (this.#phase === 'closed') return true;
-    this.lastActivity = performance.now();
-    this.#writer.settle();
-    if (typeof bytes === 'string') this.#socket.write(bytes, 'latin1');
-    else this.#socket.write(bytes);
-    return !this.full;
+    return this.writeParts([bytes], bytes.length);
   }
 
   writeParts(parts: readonly (Buffer | string)[], size: number): boolean {
@@ -236,8 +231,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /** Half-close towards the gear. */
   end(): void {
-    this.#writer.settle();
-    this.#socket.end();
+    this.#writer.end();
   }
 
   #take(view: Buffer): boolean {
