@@ -120,11 +120,19 @@ async function lagOf(headgear: HeadgearProcess): Promise<Lag> {
   return { counts, applied: counts.at(-1)?.[1] ?? 0 };
 }
 
-/** The bound of the bucket that holds the quantile, in milliseconds. */
+/** In milliseconds, within its bucket as if that were evenly filled. */
 function quantile(before: Lag, after: Lag, share: number): string {
-  const total = after.applied - before.applied;
-  for (const [i, [upTo, count]] of after.counts.entries())
-    if (count - (before.counts[i]?.[1] ?? 0) >= share * total) return `${upTo * 1_000} ms`;
+  const wanted = share * (after.applied - before.applied);
+  let [from, below] = [0, 0];
+  for (const [i, [upTo, count]] of after.counts.entries()) {
+    const within = count - (before.counts[i]?.[1] ?? 0);
+    if (within < wanted) {
+      [from, below] = [upTo, within];
+      continue;
+    }
+    const seconds = from + ((upTo - from) * (wanted - below)) / (within - below);
+    return Number.isFinite(seconds) ? `${(seconds * 1_000).toFixed(0)} ms` : `over ${from * 1_000} ms`;
+  }
   return 'unknown';
 }
 
@@ -155,7 +163,7 @@ async function measured(
   const used = ((cpuMicroseconds(headgear.child.pid) ?? 0) - cpu) / events;
   const peak = (resident() ?? 0) / 1_048_576;
   console.log(
-    `events ${what}: ${Math.round(events / seconds)} events/s (${events} in ${seconds.toFixed(1)} s, ${note}), lag 50 % ≤ ${quantile(before, after, 0.5)}, 99 % ≤ ${quantile(before, after, 0.99)}, ` +
+    `events ${what}: ${Math.round(events / seconds)} events/s (${events} in ${seconds.toFixed(1)} s, ${note}), lag 50 % ${quantile(before, after, 0.5)}, 99 % ${quantile(before, after, 0.99)}, ` +
       `${used.toFixed(0)} µs CPU an event, ${peak.toFixed(0)} MiB resident at most`,
   );
 }
@@ -179,7 +187,8 @@ export async function run(): Promise<void> {
       bus: { hosts: [{ host: '127.0.0.1', port: bus.port }], destination: DESTINATION },
     });
     stops.push(() => home.remove());
-    let headgear = await home.start();
+    const nodeArgs = (process.env.BENCH_NODE_OPTIONS ?? '').split(' ').filter((option) => option !== '');
+    let headgear = await home.start({ nodeArgs });
     await headgear.untilStatus('the subscription', ({ bus: status }) => status?.connected === true);
     const living = { appName: 'living', namespace: 'here' };
     await publishBodies({
@@ -211,7 +220,7 @@ export async function run(): Promise<void> {
     await headgear.stop();
     await pour(bus.port, moves(), Number.POSITIVE_INFINITY);
     const starting = performance.now();
-    headgear = await home.start();
+    headgear = await home.start({ nodeArgs });
     const ready = Math.round(performance.now() - starting);
     const after = startLoopingClient({ port: headgear.httpPort, host: `living-here.${CLOUD_DOMAIN}` });
     stops.push(after.stop);

@@ -20,12 +20,15 @@ const knownActions: ReadonlySet<string> = new Set([
   'unpin_alias',
 ]);
 
-const lagBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const lagBuckets = [
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2.5, 5, 7.5, 10, 15, 20, 30, 45,
+  60, 120, 300,
+];
 const batchBuckets = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000];
 const commitBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
 export interface ControlMetrics {
-  event(report: EventReport): void;
+  event(told: Pick<EventReport, 'action' | 'outcome' | 'code' | 'notes'>, lagMs: number): void;
   batch(size: number): void;
   /** Seconds. */
   committed(seconds: number): void;
@@ -85,13 +88,12 @@ export function createControlMetrics(metrics: Metrics, status: () => ControlStat
     for (const [name, gauge] of Object.entries(gauges)) gauge.set(now[name as keyof typeof gauges]);
   });
   return {
-    event(report) {
-      const action =
-        report.action === null ? 'none' : knownActions.has(report.action) ? report.action : 'other';
-      events.inc({ action, outcome: report.outcome });
-      if (report.outcome === 'quarantined') refused.inc({ code: report.code });
-      if (report.notes.length > 0) notes.inc({}, report.notes.length);
-      lag.observe(report.lagMs / 1000);
+    event(told, lagMs) {
+      const action = told.action === null ? 'none' : knownActions.has(told.action) ? told.action : 'other';
+      events.inc({ action, outcome: told.outcome });
+      if (told.outcome === 'quarantined') refused.inc({ code: told.code });
+      if (told.notes.length > 0) notes.inc({}, told.notes.length);
+      lag.observe(lagMs / 1000);
     },
     batch: (size) => sizes.observe(size),
     committed: (seconds) => commits.observe(seconds),

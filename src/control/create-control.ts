@@ -6,11 +6,11 @@ import type { AppKey } from '../spi/events.ts';
 import { emptyTransaction } from '../store/empty-transaction.ts';
 import type { SealedCertificate } from '../store/types.ts';
 import { reachedBound } from '../table/bounds.ts';
-import type { Finding } from '../table/events.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
 import { isEmpty } from '../table/project.ts';
 import { recoverState } from '../table/recover-state.ts';
 import { emptyState, type RoutingState } from '../table/state.ts';
+import { createAccount } from './account.ts';
 import { createBatch, projectSafely, slotOf } from './batch.ts';
 import { createBreather } from './breather.ts';
 import { createCertificateWatch } from './certificate-watch.ts';
@@ -26,14 +26,12 @@ import { createPublisher } from './publisher.ts';
 import { dropWork, type QuarantineTools, replayWork } from './quarantine-work.ts';
 import { createRetirements } from './retirements.ts';
 import { createTableDigest } from './table-digest.ts';
-import { createReporter, logFindings } from './tell.ts';
-import type { ControlStatus, EventReport, FindingReport } from './types.ts';
+import { createReporter } from './tell.ts';
+import type { ControlStatus } from './types.ts';
 import { awaitedWork, type CommandResult, commandWork, deliveryWork, type Work } from './work.ts';
 
 /** Work between two turns of the event loop, milliseconds: judging one certificate costs about as much. */
 const sliceMs = 5;
-/** Findings that are kept to be shown. */
-const maxFindings = 1_000;
 /** How long a stop waits for the data plane to confirm what was handed to it, milliseconds. */
 const maxStopWaitMs = 2_000;
 
@@ -60,6 +58,7 @@ export function createControl(options: ControlOptions): Control {
   const committer = createCommitter(store, log, measured, signal);
   const publisher = createPublisher(options.publish, log, signal);
   const reporter = createReporter(log);
+  const account = createAccount(reporter, measured, log);
 
   const retirements = createRetirements(
     ({ app, alias, retiresAt }) => {
@@ -82,8 +81,6 @@ export function createControl(options: ControlOptions): Control {
   let generation = 0;
   let frozen: Frozen | null = null;
   let certificates = 0;
-  let eventNumber = 0;
-  const latestFindings: FindingReport[] = [];
   let lastEventAt: number | null = null;
   let recovered = false;
   let following: Promise<void> | null = null;
@@ -118,7 +115,8 @@ export function createControl(options: ControlOptions): Control {
     const batch = createBatch(state, batchTools, frozen);
     const handled: Handled[] = [];
     for (const work of works) {
-      const one = await work.handle(batch.state());
+      const found = work.handle(batch.state());
+      const one = found instanceof Promise ? await found : found;
       batch.add(one, work);
       handled.push(one);
       const breath = breathe();
@@ -143,7 +141,7 @@ export function createControl(options: ControlOptions): Control {
       frozen?.keys.add(key);
       reconcile(key);
     }
-    report(works, handled);
+    tell(works, handled);
   }
 
   /** What changed within a freeze is one change of the table at its end. */
@@ -166,7 +164,7 @@ export function createControl(options: ControlOptions): Control {
       log.warn(saidOf(verb), { code: `CONTROL_${verb.toUpperCase()}` });
     }
     settled(work, handled);
-    report([work], [handled]);
+    tell([work], [handled]);
   }
 
   function settled(work: Work, handled: Handled | undefined): void {
@@ -190,42 +188,9 @@ export function createControl(options: ControlOptions): Control {
     }
   }
 
-  function report(works: readonly Work[], handled: readonly Handled[]): void {
-    try {
-      tell(works, handled);
-    } catch (error) {
-      log.error('events could not be reported', { code: 'CONTROL_REPORT_FAILED', reason: wordsOf(error) });
-    }
-  }
-
   function tell(works: readonly Work[], handled: readonly Handled[]): void {
-    const at = now();
-    lastEventAt = at;
-    const reports: EventReport[] = [];
-    const found: { readonly finding: Finding; readonly event: number }[] = [];
-    for (const [i, { told }] of handled.entries()) {
-      const work = works[i];
-      if (work === undefined) continue;
-      const { source, messageId } = work;
-      eventNumber += 1;
-      // Clocks differ: an event from the future has no lag.
-      const lagMs = Math.max(0, at - (work.sentAt ?? work.receivedAt));
-      const report: EventReport = { ...told, number: eventNumber, at, source, messageId, generation, lagMs };
-      measured.event(report);
-      reports.push(report);
-      for (const finding of handled[i]?.findings ?? []) {
-        measured.finding(finding);
-        found.push({ finding, event: eventNumber });
-      }
-    }
-    measured.batch(works.length);
-    reporter.tell(reports);
-    logFindings(
-      found.map(({ finding }) => finding),
-      log,
-    );
-    latestFindings.push(...found.map(({ finding, event }) => ({ ...finding, at, event })));
-    latestFindings.splice(0, latestFindings.length - maxFindings);
+    lastEventAt = now();
+    account.give(works, handled, generation, lastEventAt);
   }
 
   async function run(): Promise<void> {
@@ -323,7 +288,7 @@ export function createControl(options: ControlOptions): Control {
     state: () => state,
     subscribe: reporter.subscribe,
     quarantined: (limit) => store.quarantined(limit),
-    findings: () => latestFindings.toReversed(),
+    findings: account.findings,
     setFrozen: (verb) => submit((resolve) => freezeWork(verb, now(), () => frozen !== null, resolve)),
     certificates: certificateWatch,
 

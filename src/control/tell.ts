@@ -9,6 +9,8 @@ export type ReportListener = (report: EventReport) => void;
 export interface Reporter {
   /** Returns the function that ends the subscription. */
   subscribe(listener: ReportListener): () => void;
+  /** False: reports of what went well are for nobody. */
+  isHeard(): boolean;
   tell(reports: readonly EventReport[]): void;
 }
 
@@ -26,6 +28,7 @@ export function createReporter(log: Log): Reporter {
         listeners.delete(entry);
       };
     },
+    isHeard: () => listeners.size > 0,
     tell(reports) {
       for (const report of reports) {
         for (const listener of listeners) {

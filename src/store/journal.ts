@@ -55,15 +55,14 @@ export function writeJournal(
   for (const entry of entries) {
     const number = next++;
     const record: JournalEntry = { ...entry, number, at };
-    bytes += bytesOf(record);
-    tables.journal.put(number, record);
+    bytes += tables.journal.put(number, record);
     for (const change of entry.changes) writeOrigin(tables, change, originOf(record));
   }
+  const oldestAt = at - bounds.maxAgeMs;
   for (let cleared = 0; cleared < entries.length + MAX_CLEARED && first < next; cleared += 1) {
-    const oldest = tables.journal.get(first);
-    const fits = bytes <= bounds.maxBytes && oldest !== undefined && oldest.at >= at - bounds.maxAgeMs;
-    if (fits) break;
-    if (oldest !== undefined) bytes -= bytesOf(oldest);
+    // Only its age has to be read, and only where its size alone does not decide.
+    if (bytes <= bounds.maxBytes && (tables.journal.get(first)?.at ?? 0) >= oldestAt) break;
+    bytes = Math.max(0, bytes - tables.journal.size(first));
     tables.journal.remove(first);
     first += 1;
   }
@@ -114,8 +113,4 @@ function writeOrigin({ origins }: Tables, change: RecordChange, origin: Origin):
 
 function originOf({ changes: _, notes: __, decisions: ___, ...origin }: JournalEntry): Origin {
   return origin;
-}
-
-function bytesOf(entry: JournalEntry): number {
-  return JSON.stringify(entry).length;
 }

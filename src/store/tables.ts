@@ -18,7 +18,10 @@ export type KeyRange = Pick<RangeOptions, 'start' | 'end' | 'reverse' | 'limit' 
 export interface Table<V, K extends RecordKey> {
   /** @throws StoreError STORE_DAMAGED */
   get(key: K): V | undefined;
-  put(key: K, value: V): void;
+  /** The bytes of the value as it lies on disk. */
+  put(key: K, value: V): number;
+  /** The same of one that is there; 0 where there is none. Nothing of it is read. */
+  size(key: K): number;
   remove(key: K): void;
   values(range?: KeyRange): V[];
   entries(range?: KeyRange): (readonly [K, V])[];
@@ -132,7 +135,15 @@ export function tableOf<V, K extends RecordKey>(
       const bytes = reader.get(key);
       return bytes === undefined ? undefined : decode(key, bytes);
     },
-    put: (key, value) => void database.put(key, encodeRecord(name, key, coding.toBytes(value))),
+    put(key, value) {
+      const bytes = coding.toBytes(value);
+      void database.put(key, encodeRecord(name, key, bytes));
+      return bytes.length;
+    },
+    size(key) {
+      const bytes = reader.get(key);
+      return bytes === undefined ? 0 : valueBytes(bytes).length;
+    },
     remove: (key) => void database.remove(key),
     values: (range = {}) =>
       Array.from(reader.getRange(range), ({ key, value }: { key: K; value: Buffer }) => decode(key, value)),

@@ -50,3 +50,18 @@ test('what changes while the digest is made is in it', async (t) => {
   t.after(() => again.control.stop());
   assert.equal(await eventually(again.control.digest, 'the digest'), live);
 });
+
+for (const changes of [300, 4_200]) {
+  test(`${changes} changes since the last question are in the next answer, as if it was the first`, async (t) => {
+    const it = await started(t);
+    const before = await it.digest();
+    await it.send(...Array.from({ length: changes }, (_, n) => endpoint(`a/b${n}`, n + 1)));
+    assert.equal(it.control.digest(), null);
+    const caughtUp = await it.digest();
+    assert.notEqual(caughtUp, before);
+    const again = scene({}, it.store);
+    await again.control.recover();
+    t.after(() => again.control.stop());
+    assert.equal(await eventually(again.control.digest, 'the digest'), caughtUp);
+  });
+}

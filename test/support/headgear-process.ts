@@ -51,6 +51,8 @@ export interface StartOptions {
   readonly through?: readonly string[];
   /** Modules that are preloaded. */
   readonly preload?: readonly string[];
+  /** Options of Node itself: for a profile. */
+  readonly nodeArgs?: readonly string[];
   /** Beside this process's own. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -128,11 +130,16 @@ export function headgearHome(config: Readonly<Record<string, unknown>> = {}): He
   };
   const configFile = file('headgear.yaml', dump(whole));
   let child: Child | null = null;
-  const startRun = ({ through = [], preload = [], env = {} }: StartOptions = {}): Promise<Child> => {
+  const startRun = ({
+    through = [],
+    preload = [],
+    nodeArgs = [],
+    env = {},
+  }: StartOptions = {}): Promise<Child> => {
     const imports = preload.flatMap((url) => ['--import', url]);
     const [program = process.execPath, ...rest] = [
       ...through,
-      ...[process.execPath, ...imports, MAIN, 'run', '--config', configFile],
+      ...[process.execPath, ...nodeArgs, ...imports, MAIN, 'run', '--config', configFile],
     ];
     return startChild(program, rest, { cwd: folder, env: { ...process.env, ...env } });
   };
