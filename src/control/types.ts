@@ -56,8 +56,12 @@ export interface ControlStatus {
   readonly waiting: number;
   /** Set while the store refuses to commit: deliveries wait unacked, traffic goes on. */
   readonly storeTrouble: string | null;
-  /** Set when this start found the store damaged and went back to a snapshot; events acked after it were lost. */
-  readonly storeRestored: { readonly snapshotAt: number; readonly reason: string } | null;
+  /** Set when this start found the store damaged and went back to a snapshot; `lost`: events that were acked after it could not be brought back. */
+  readonly storeRestored: {
+    readonly snapshotAt: number;
+    readonly reason: string;
+    readonly lost: boolean;
+  } | null;
   /** Epoch milliseconds of the last verified snapshot, or null. */
   readonly snapshotAt: number | null;
   /** Why the last snapshot failed, or null. */

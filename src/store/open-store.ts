@@ -13,6 +13,7 @@ import type { KeyRing } from '../seal/key-ring.ts';
 import { resealPem, sealPem } from '../seal/sealed-pem.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { Log } from '../telemetry/types.ts';
+import { causeOf } from './cause-of.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { emptyTransaction } from './empty-transaction.ts';
 import { bringToFormat } from './format.ts';
@@ -21,13 +22,21 @@ import { type KeySource, keySourceOf } from './master-key.ts';
 import { openKeys } from './open-keys.ts';
 import { planQuarantine, type QuarantineIndex, type QuarantinePlan } from './quarantine.ts';
 import { createResealer } from './reseal.ts';
-import { newName, type Restored, renew, restoreIfDamaged, STATE_FILE } from './restore.ts';
+import {
+  newName,
+  type Restored,
+  type RestoredFacts,
+  renew,
+  restoreIfDamaged,
+  STATE_FILE,
+} from './restore.ts';
 import { bodyLength, readCertificate, sealEntry, unsealEntry } from './sealed-records.ts';
 import { createSlabs } from './slabs.ts';
 import { createSnapshots, type Snapshots } from './snapshots.ts';
 import { makeLockFile, preparePrivateFile, prepareStateDirectory, syncDirectory } from './state-directory.ts';
 import { messageOf, StoreError } from './store-error.ts';
 import { openTables, type Tables } from './tables.ts';
+import { type Opened, openTransactions, type Transactions } from './transactions.ts';
 import type { Recovered, SealedCertificate, Store, StoreBatch } from './types.ts';
 
 const DEFAULT_MAX_QUARANTINE_BYTES = 64 * 1024 * 1024;
@@ -35,7 +44,6 @@ const DEFAULT_MAX_QUARANTINE_AGE_MS = 30 * 86_400_000;
 const DEFAULT_SNAPSHOT_INTERVAL_MS = 600_000;
 const EXPIRY_INTERVAL_MS = 3_600_000;
 const DEFAULT_JOURNAL: JournalBounds = { maxAgeMs: 30 * 86_400_000, maxBytes: 64 * 1024 * 1024 };
-const CAUSE_WAIT_MS = 1_000;
 /** Above every alias: a certificate's key is [app, alias], and aliases are ASCII. */
 const AFTER_EVERY_ALIAS = '\uffff';
 
@@ -82,14 +90,20 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         await renew(dir, log);
         tables = openTables(path);
       }
+      const opened = await openTransactions(tables, dir, restored !== null, log);
+      const { transactions } = opened;
+      const facts = restored === null ? null : told(restored, opened, log);
       const snapshots = createSnapshots(dir, {
         intervalMs: options.snapshotIntervalMs ?? DEFAULT_SNAPSHOT_INTERVAL_MS,
         log,
+        onBegin: transactions.beginSnapshot,
         onRead: () => void tables.root.readerCheck(),
       });
       // The one there is holds the keys in the clear.
       if (wasClear) await snapshots.take();
-      return createStore(tables, ring, options, snapshots, restored, lock.release);
+      // In the background: until then a damaged store would go back to the snapshot there is.
+      else if (!opened.isWhole) void snapshots.take();
+      return createStore(tables, ring, options, snapshots, transactions, facts, lock.release);
     } catch (error) {
       await tables.root.close();
       throw error;
@@ -108,11 +122,12 @@ function createStore(
   ring: KeyRing,
   options: StoreOptions,
   snapshots: Snapshots,
-  restored: Restored | null,
+  transactions: Transactions,
+  restored: RestoredFacts | null,
   releaseLock: () => Promise<void>,
 ): Store {
   const { root, meta, apps, certificates, quarantine, keys } = tables;
-  const resealer = createResealer(tables, ring);
+  const resealer = createResealer(tables, ring, transactions.run);
   const bounds = {
     maxEntries: options.maxQuarantined,
     maxBytes: options.maxQuarantineBytes ?? DEFAULT_MAX_QUARANTINE_BYTES,
@@ -150,7 +165,7 @@ function createStore(
     );
     let moved = place;
     try {
-      await root.childTransaction(() => {
+      await transactions.run(() => {
         writeBatch(tables, ring, batch, plan);
         if (batch.journal.length > 0)
           moved = writeJournal(tables, place, batch.journal, journalBounds, now());
@@ -160,7 +175,7 @@ function createStore(
     }
     index = { held: plan.held, nextId: plan.nextId };
     place = moved;
-    snapshots.changed(deletesSecrets(batch, plan));
+    snapshots.changed(transactions.isLong() || deletesSecrets(batch, plan));
   }
 
   /** Age alone has to end what is kept, also where no event comes for weeks. */
@@ -218,7 +233,7 @@ function createStore(
     adoptKeys: (next) =>
       queue(async () => {
         // On disk first: whatever is under a key, the store must know that it needs it.
-        await root.childTransaction(() => keys.put(next[0].id, Date.now()));
+        await transactions.run(() => keys.put(next[0].id, Date.now()));
         ring.replace(next);
       }),
     reseal: () => queue(resealer.step),
@@ -231,11 +246,25 @@ function createStore(
     close() {
       clearInterval(clock);
       closed ??= Promise.all([last, snapshots.stop()])
+        .then(transactions.close)
         .then(() => root.close())
         .finally(releaseLock);
       return closed;
     },
   };
+}
+
+/** What became of what was committed after the snapshot. */
+function told(restored: Restored, { isWhole, replayed }: Opened, log: Log): RestoredFacts {
+  if (isWhole) {
+    log.warn('all that was committed after the snapshot was brought back: nothing is lost', { replayed });
+  } else {
+    log.error('EVENTS THAT WERE ACKED AFTER THE SNAPSHOT ARE LOST: compare with the platform and reconcile', {
+      code: 'STORE_EVENTS_LOST',
+      snapshotTakenAt: new Date(restored.snapshotAt).toISOString(),
+    });
+  }
+  return { ...restored, lost: !isWhole };
 }
 
 /** Runs inside the transaction. The deletion of an application takes its certificates with it, named or not. */
@@ -309,21 +338,4 @@ function deletesSecrets({ apps, certificates, freeze }: StoreBatch, plan: Quaran
     certificates.some(({ certificate }) => certificate === null) ||
     apps.some(([, app]) => app === null)
   );
-}
-
-/**
- * lmdb hides the system's error in a second promise, which must be handled anyway: unhandled, it would end Node. The
- * wait for it is bounded, in case it is one that lmdb forgets to settle.
- */
-function causeOf(error: unknown): Promise<string> {
-  const hidden = (error as { commitError?: unknown }).commitError;
-  if (!(hidden instanceof Promise)) return Promise.resolve(messageOf(error));
-  return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(messageOf(error)), CAUSE_WAIT_MS);
-    const settle = (cause: unknown) => {
-      clearTimeout(late);
-      resolve(messageOf(cause));
-    };
-    hidden.then(() => settle(error), settle);
-  });
 }

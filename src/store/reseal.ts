@@ -10,6 +10,7 @@ import type { AppKey } from '../spi/events.ts';
 import type { RecordKey } from './records.ts';
 import { resealEntry } from './sealed-records.ts';
 import type { Table, Tables } from './tables.ts';
+import type { Transactions } from './transactions.ts';
 import type { ResealStep, SealedCertificate } from './types.ts';
 
 /** Looked at and written in one step; a step must not hold up an event for long. */
@@ -24,8 +25,8 @@ export interface Resealer {
 
 type Walk = () => Promise<ResealStep & { readonly ended: boolean }>;
 
-export function createResealer(tables: Tables, ring: KeyRing): Resealer {
-  const { root, certificates, frozenCertificates, quarantine, keys } = tables;
+export function createResealer(tables: Tables, ring: KeyRing, transact: Transactions['run']): Resealer {
+  const { certificates, frozenCertificates, quarantine, keys } = tables;
   let target = ring.current().id;
   let walks: Walk[] = [];
 
@@ -58,7 +59,7 @@ export function createResealer(tables: Tables, ring: KeyRing): Resealer {
         .map(([key, value]) => [key, reseal(key, value)] as const);
       const broken = fresh.filter(([, value]) => value === null).length;
       if (fresh.length > broken) {
-        await root.childTransaction(() => {
+        await transact(() => {
           for (const [key, value] of fresh) if (value !== null) table.put(key, value);
         });
       }
@@ -69,7 +70,7 @@ export function createResealer(tables: Tables, ring: KeyRing): Resealer {
   /** Nothing is under them any more. */
   async function forgetFormer(): Promise<ResealStep> {
     const former = keys.keys().filter((id) => id !== target);
-    await root.childTransaction(() => {
+    await transact(() => {
       for (const id of former) keys.remove(id);
     });
     begin();

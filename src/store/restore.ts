@@ -19,6 +19,12 @@ export interface Restored {
   readonly reason: string;
 }
 
+/** What is said of it. */
+export interface RestoredFacts extends Restored {
+  /** Events that were acked after the snapshot are lost: the log does not lead on from it. */
+  readonly lost: boolean;
+}
+
 /**
  * Leaves `state.mdb` verified, or empty in a directory that holds no state yet. One that is sound, and yet not in every page and every list
  * of free ones as lmdb leaves it, is renewed record by record: a flipped bit in the head of a page, or in such a list, may harm nobody
@@ -97,7 +103,7 @@ async function restore(dir: string, reason: string, log: Log): Promise<Restored>
   const path = join(dir, STATE_FILE);
   const snapshot = join(dir, SNAPSHOT_FILE);
   const damaged = join(dir, DAMAGED_FILE);
-  const start = `move ${path} away to start empty; every route has to be announced or reconciled anew then`;
+  const start = `move ${path} and all state.redo-* beside it away to start empty; every route has to be announced or reconciled anew then`;
   if (!existsSync(snapshot)) {
     throw new StoreError(
       'STORE_DAMAGED',
@@ -117,8 +123,8 @@ async function restore(dir: string, reason: string, log: Log): Promise<Restored>
   if (!isEmpty(path)) renameSync(path, damaged);
   putInPlace(copy, path);
   log.error(
-    'THE STORE WAS DAMAGED: Headgear goes on from the last verified snapshot. Events that were acked after it was taken ' +
-      'are lost: compare with the platform and reconcile. The damaged file is kept beside it, with the private keys in it',
+    'THE STORE WAS DAMAGED: Headgear goes on from the last verified snapshot and the log of what was committed since. ' +
+      'The damaged file is kept beside it, with the private keys in it',
     {
       code: 'STORE_DAMAGED',
       reason,

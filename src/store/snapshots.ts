@@ -28,6 +28,8 @@ export interface SnapshotOptions {
   /** Longest time, in milliseconds, that a change is in the store alone. */
   readonly intervalMs: number;
   readonly log: Log;
+  /** Runs before each attempt; what it gives back, when the snapshot is in its place. */
+  readonly onBegin: () => Promise<() => void>;
   /** Runs after each attempt: the process that read the file may have died and left a mark in lmdb's table of readers. */
   readonly onRead: () => void;
 }
@@ -66,10 +68,12 @@ export function createSnapshots(dir: string, options: SnapshotOptions): Snapshot
 
   async function attempt(): Promise<string | null> {
     try {
+      const settled = await options.onBegin();
       const fresh = newName(snapshot);
       const check = await copyApart(path, fresh, stopping.signal);
       if (check.kind !== 'sound') return check.reason;
       putInPlace(fresh, snapshot);
+      settled();
       return null;
     } catch (error) {
       return messageOf(error);

@@ -3,6 +3,7 @@ import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb'
 import type { AppKey } from '../spi/events.ts';
 import type { Application, Tombstone } from '../table/state.ts';
 import { decodeRecord, encodeRecord, type RecordKey, valueBytes } from './records.ts';
+import type { Operation } from './redo-log.ts';
 import {
   certificateBytes,
   entryBytes,
@@ -36,7 +37,11 @@ export interface Table<V, K extends RecordKey> {
 
 export interface Tables {
   readonly root: RootDatabase;
-  /** `format`, `nextClaim`, `generation`, `nextQuarantineId`. */
+  /** What `write` writes, for the log. For within `childTransaction` alone, as the next is. */
+  recorded(write: () => void): readonly Operation[];
+  /** Writes what was recorded once. */
+  redo(operation: Operation): void;
+  /** `format`, `batch`, `nextClaim`, `generation`, `nextQuarantineId`. */
   readonly meta: Table<number, string>;
   readonly apps: Table<Application, AppKey>;
   readonly tombstones: Table<Tombstone, AppKey>;
@@ -69,24 +74,46 @@ export const LMDB_OPTIONS = {
 /** @param path of the file, which is there already: lmdb would make it as the umask lets it. */
 export function openTables(path: string): Tables {
   const root = open({ path, encoding: 'binary', ...LMDB_OPTIONS });
+  let recording: Operation[] | null = null;
+  const databases = new Map<string, Database<Buffer, RecordKey>>();
+  const table = <V, K extends RecordKey>(name: string, coding: Coding<V>): Table<V, K> => {
+    databases.set(name, root.openDB<Buffer, RecordKey>(name, { encoding: 'binary' }));
+    return tableOf(root, name, coding, (key, bytes) => void recording?.push([name, key, bytes]));
+  };
   return {
     root,
-    meta: tableOf(root, 'meta', json<number>()),
-    apps: tableOf(root, 'apps', json<Application>()),
-    tombstones: tableOf(root, 'tombstones', json<Tombstone>()),
-    certificates: tableOf(root, 'sealed-certificates', {
+    recorded(write) {
+      const operations: Operation[] = [];
+      recording = operations;
+      try {
+        write();
+      } finally {
+        recording = null;
+      }
+      return operations;
+    },
+    redo([name, key, bytes]) {
+      // One of a table that a newer version made is nobody's here.
+      const database = databases.get(name);
+      if (bytes === null) void database?.remove(key);
+      else void database?.put(key, bytes);
+    },
+    meta: table('meta', json<number>()),
+    apps: table('apps', json<Application>()),
+    tombstones: table('tombstones', json<Tombstone>()),
+    certificates: table('sealed-certificates', {
       toBytes: certificateBytes,
       fromBytes: readCertificate,
     }),
-    quarantine: tableOf(root, 'sealed-quarantine', { toBytes: entryBytes, fromBytes: readEntry }),
-    keys: tableOf(root, 'keys', json<number>()),
-    frozenApps: tableOf(root, 'frozen-apps', json<{ readonly app: Application | null }>()),
-    frozenCertificates: tableOf(root, 'frozen-sealed-certificates', {
+    quarantine: table('sealed-quarantine', { toBytes: entryBytes, fromBytes: readEntry }),
+    keys: table('keys', json<number>()),
+    frozenApps: table('frozen-apps', json<{ readonly app: Application | null }>()),
+    frozenCertificates: table('frozen-sealed-certificates', {
       toBytes: certificateBytes,
       fromBytes: readCertificate,
     }),
-    journal: tableOf(root, 'journal', json<JournalEntry>()),
-    origins: tableOf(root, 'origins', json<Origin>()),
+    journal: table('journal', json<JournalEntry>()),
+    origins: table('origins', json<Origin>()),
   };
 }
 
@@ -126,6 +153,7 @@ export function tableOf<V, K extends RecordKey>(
   root: RootDatabase,
   name: string,
   coding: Coding<V>,
+  written: (key: K, bytes: Buffer | null) => void = () => undefined,
 ): Table<V, K> {
   const reader: Database<Buffer, K> = root.openDB<Buffer, K>(name, IN_PLACE);
   const database: Database<Buffer, K> = root.openDB<Buffer, K>(name, { encoding: 'binary' });
@@ -137,14 +165,19 @@ export function tableOf<V, K extends RecordKey>(
     },
     put(key, value) {
       const bytes = coding.toBytes(value);
-      void database.put(key, encodeRecord(name, key, bytes));
+      const record = encodeRecord(name, key, bytes);
+      void database.put(key, record);
+      written(key, record);
       return bytes.length;
     },
     size(key) {
       const bytes = reader.get(key);
       return bytes === undefined ? 0 : valueBytes(bytes).length;
     },
-    remove: (key) => void database.remove(key),
+    remove(key) {
+      void database.remove(key);
+      written(key, null);
+    },
     values: (range = {}) =>
       Array.from(reader.getRange(range), ({ key, value }: { key: K; value: Buffer }) => decode(key, value)),
     entries: (range = {}) =>

@@ -110,7 +110,7 @@ export interface Recovered {
 
 export interface StoreHealth {
   /** Set when this start found the store damaged and went back to a snapshot. Epoch milliseconds. */
-  readonly restored: { readonly snapshotAt: number; readonly reason: string } | null;
+  readonly restored: { readonly snapshotAt: number; readonly reason: string; readonly lost: boolean } | null;
   /** Epoch milliseconds of the last verified snapshot. */
   readonly snapshotAt: number | null;
   readonly snapshotTrouble: string | null;

@@ -179,7 +179,8 @@ test('directory and files are for the owner alone, whatever the umask says', asy
       const store = await openTestStore(dir, { log });
       await store.commit(batch({ quarantine: [quarantined()] }));
       assert.equal((statSync(dir).mode & 0o777).toString(8), '700');
-      assert.deepEqual(modesOf(dir), { 'state.mdb': '600', 'state.mdb-lock': '600' });
+      const files = { 'state.mdb': '600', 'state.mdb-lock': '600', 'state.redo-0000000000000001': '600' };
+      assert.deepEqual(modesOf(dir), files);
       await store.close();
       assert.deepEqual(log.lines, []);
     });

@@ -1,0 +1,198 @@
+/**
+ * What was committed since the last verified snapshot, once more and in a form of its own: one record a batch, with the bytes that went into
+ * lmdb, synced before the batch counts as durable. A snapshot and this log are the store: where lmdb's file is found damaged, nothing
+ * that was acted on is lost.
+ *
+ * Written before lmdb commits. In segments: a snapshot begins one, and those before it go when it is in its place.
+ * Private keys and bodies are in it only as they are in lmdb, under the master key.
+ *
+ * A log alone in place of lmdb was rejected (start-up would replay a table of a million), and so was a second lmdb environment: what breaks the
+ * one file (a full disk, a bug in its pages) breaks both.
+ */
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from './crc32.ts';
+import type { RecordKey } from './records.ts';
+import { FILE_MODE, syncDirectory } from './state-directory.ts';
+
+/** One write of a batch: the record's bytes as they lie in lmdb, null for a removal. */
+export type Operation = readonly [table: string, key: RecordKey, bytes: Buffer | null];
+
+export interface RedoLog {
+  /**
+   * Resolves when batch `number` is durable. It counts from `keep` on: before that, the next one takes its place.
+   * Rejects with the system's error.
+   */
+  append(number: number, operations: readonly Operation[]): Promise<void>;
+  /** lmdb has committed what was appended last. */
+  keep(): void;
+  /** Batch `next` and what follows go into another segment; gives back what removes all before it. No append may be under way. */
+  rotate(next: number): Promise<() => void>;
+  /** Of all segments. */
+  bytes(): number;
+  close(): Promise<void>;
+}
+
+const NAME = /^state\.redo-(\d{16})$/;
+const MARK = 0x48475244;
+/** Mark, checksum of the rest, length of the operations, number. */
+const HEAD_BYTES = 20;
+const REMOVED = 0xffffffff;
+
+/** The first segment is made when something goes into it: a start on a full disk needs no room for one. */
+export function openRedoLog(dir: string): RedoLog {
+  let segment: FileHandle | null = null;
+  let before = segmentsIn(dir).reduce((sum, { file }) => sum + statSync(file).size, 0);
+  let size = 0;
+  let pending = 0;
+  const end = async (): Promise<void> => {
+    const [ended, kept] = [segment, size];
+    segment = null;
+    before += kept;
+    size = 0;
+    // What lmdb refused is not to come back with the next start.
+    if (pending > 0) await ended?.truncate(kept);
+    pending = 0;
+    await ended?.close();
+  };
+  return {
+    async append(number, operations) {
+      const record = encodeBatch(number, operations);
+      pending = 0;
+      segment ??= await beginSegment(dir, number);
+      for (let done = 0; done < record.length; ) {
+        const { bytesWritten } = await segment.write(record, done, record.length - done, size + done);
+        done += bytesWritten;
+      }
+      await segment.datasync();
+      pending = record.length;
+    },
+    keep() {
+      size += pending;
+      pending = 0;
+    },
+    async rotate(next) {
+      const old = segmentsIn(dir).filter(({ first }) => first < next);
+      // First, because without room or right to make it things go on as they were. Empty, it tells the next start that nothing followed.
+      const fresh = await beginSegment(dir, next);
+      await end();
+      segment = fresh;
+      const gone = before;
+      return () => {
+        for (const { file } of old) rmSync(file, { force: true });
+        before -= gone;
+      };
+    },
+    bytes: () => before + size,
+    close: end,
+  };
+}
+
+/** Removes all of it: it does not lead on from the store there is. */
+export function removeRedoLog(dir: string): void {
+  for (const { file } of segmentsIn(dir)) rmSync(file, { force: true });
+}
+
+/** The number of the batch that the log begins with, or would; null: there is none. */
+export function startOfRedoLog(dir: string): number | null {
+  return segmentsIn(dir)[0]?.first ?? null;
+}
+
+export interface LoggedBatch {
+  readonly number: number;
+  operations(): readonly Operation[];
+}
+
+/**
+ * Batches in their order, from the first that is there on, each number one above the one before. Ends where that is no longer so, at
+ * the first record that is not whole: what was written last may be cut off, and was never acted on then.
+ */
+export function* readRedoLog(dir: string): Generator<LoggedBatch> {
+  const segments = segmentsIn(dir);
+  let expected = segments[0]?.first ?? 0;
+  for (const [i, { file, first }] of segments.entries()) {
+    if (first !== expected) return;
+    // A segment begins with what was committed next: what the one before holds of that never was.
+    const end = segments[i + 1]?.first ?? Number.POSITIVE_INFINITY;
+    const bytes = readFileSync(file);
+    for (let at = 0; expected < end; ) {
+      const batch = decodeBatch(bytes, at, expected);
+      if (batch === null) break;
+      yield batch;
+      expected += 1;
+      at = batch.end;
+    }
+  }
+}
+
+function segmentsIn(dir: string): readonly { readonly file: string; readonly first: number }[] {
+  return readdirSync(dir)
+    .sort()
+    .flatMap((name) => {
+      const first = NAME.exec(name)?.[1];
+      return first === undefined ? [] : [{ file: join(dir, name), first: Number(first) }];
+    });
+}
+
+async function beginSegment(dir: string, first: number): Promise<FileHandle> {
+  const path = join(dir, `state.redo-${String(first).padStart(16, '0')}`);
+  let segment: FileHandle | null = null;
+  try {
+    // One of the same number holds nothing that was committed.
+    segment = await open(path, 'w', FILE_MODE);
+    // Its name has to be as durable as what it will hold.
+    syncDirectory(dir);
+    return segment;
+  } catch (error) {
+    await segment?.close();
+    // It would end the segment before it, which goes on.
+    rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+function encodeBatch(number: number, operations: readonly Operation[]): Buffer {
+  const parts: Buffer[] = [Buffer.alloc(HEAD_BYTES)];
+  let length = 0;
+  for (const [table, key, bytes] of operations) {
+    const place = Buffer.from(JSON.stringify([table, key]));
+    const head = Buffer.allocUnsafe(8);
+    head.writeUInt32BE(place.length, 0);
+    head.writeUInt32BE(bytes?.length ?? REMOVED, 4);
+    parts.push(head, place);
+    if (bytes !== null) parts.push(bytes);
+    length += head.length + place.length + (bytes?.length ?? 0);
+  }
+  const record = Buffer.concat(parts, HEAD_BYTES + length);
+  record.writeUInt32BE(MARK, 0);
+  record.writeUInt32BE(length, 8);
+  record.writeBigUInt64BE(BigInt(number), 12);
+  record.writeUInt32BE(crc32(record.subarray(8)), 4);
+  return record;
+}
+
+/** null: no whole record of this number is there. */
+function decodeBatch(
+  bytes: Buffer,
+  at: number,
+  number: number,
+): (LoggedBatch & { readonly end: number }) | null {
+  if (at + HEAD_BYTES > bytes.length || bytes.readUInt32BE(at) !== MARK) return null;
+  const end = at + HEAD_BYTES + bytes.readUInt32BE(at + 8);
+  if (end > bytes.length || Number(bytes.readBigUInt64BE(at + 12)) !== number) return null;
+  if (crc32(bytes.subarray(at + 8, end)) !== bytes.readUInt32BE(at + 4)) return null;
+  return { number, end, operations: () => operationsIn(bytes, at + HEAD_BYTES, end) };
+}
+
+function operationsIn(bytes: Buffer, start: number, end: number): Operation[] {
+  const operations: Operation[] = [];
+  for (let here = start; here < end; ) {
+    const [placeBytes, valueBytes] = [bytes.readUInt32BE(here), bytes.readUInt32BE(here + 4)];
+    const [from, to] = [here + 8, here + 8 + placeBytes];
+    const [table, key] = JSON.parse(bytes.subarray(from, to).toString()) as [string, RecordKey];
+    here = to + (valueBytes === REMOVED ? 0 : valueBytes);
+    operations.push([table, key, valueBytes === REMOVED ? null : bytes.subarray(to, here)]);
+  }
+  return operations;
+}
