@@ -1,11 +1,11 @@
-/** Synced commits a second, for batches of 1 and of 100 applications, and the time to verify and recover 100,000. */
+/** Synced commits a second, for batches of 1 and of 100 applications, without and with a journal entry for each, and the time to verify and recover 100,000. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '../src/store/open-store.ts';
-import type { Store, StoreBatch } from '../src/store/types.ts';
+import type { NewJournalEntry, Store, StoreBatch } from '../src/store/types.ts';
 import type { Application } from '../src/table/state.ts';
 import { silentLog } from '../src/telemetry/log.ts';
 
@@ -42,7 +42,24 @@ function application(number: number): Application {
   };
 }
 
-function batchOf(first: number, count: number): StoreBatch {
+/** What the journal is given for an event that added the application with its endpoints. */
+function journalEntry(app: Application, generation: number): NewJournalEntry {
+  const { key, endpoints, aliases: _, ...head } = app;
+  return {
+    ...{ source: 'bus:127.0.0.1:61613', messageId: `ID:bench-1:${generation}`, sentAt: 1, receivedAt: 1 },
+    ...{ action: 'add_public_endpoint', app: key, subject: '172.16.4.200:50846', generation },
+    ...{ notes: [], decisions: [] },
+    changes: [
+      { kind: 'application', app: key, before: null, after: { ...head } },
+      ...endpoints.map((after) => {
+        const endpoint = `${after.address}:${after.port}`;
+        return { kind: 'endpoint', app: key, endpoint, before: null, after } as const;
+      }),
+    ],
+  };
+}
+
+function batchOf(first: number, count: number, isJournalled = false): StoreBatch {
   const apps = Array.from({ length: count }, (_, index) => application(first + index));
   return {
     apps: apps.map((app) => [app.key, app]),
@@ -51,19 +68,19 @@ function batchOf(first: number, count: number): StoreBatch {
     quarantine: [],
     forgetQuarantineOf: [],
     dropQuarantine: [],
-    journal: [],
+    journal: isJournalled ? apps.map((app) => journalEntry(app, first)) : [],
     nextClaim: 1,
     generation: first,
   };
 }
 
-async function measure(store: Store, batch: number): Promise<CommitRate> {
+async function measure(store: Store, batch: number, isJournalled = false): Promise<CommitRate> {
   const rates: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const start = performance.now();
     let count = 0;
     while (performance.now() - start < ROUND_MS) {
-      await store.commit(batchOf((count % 50) * batch, batch));
+      await store.commit(batchOf((count % 50) * batch, batch, isJournalled));
       count++;
     }
     rates.push((count / (performance.now() - start)) * 1_000);
@@ -83,6 +100,12 @@ export async function run(): Promise<readonly CommitRate[]> {
         `store-commit batches of ${batch}: ${commitsPerSecond} synced commits/s, ${commitsPerSecond * batch} applications/s`,
       );
     }
+    const journalled = await measure(store, 100, true);
+    const without = rates.find(({ batch }) => batch === journalled.batch)?.commitsPerSecond ?? 0;
+    const costUs = (1 / journalled.commitsPerSecond - 1 / without) * (1e6 / journalled.batch);
+    console.log(
+      `store-commit batches of ${journalled.batch} with a journal entry of three changes each: ${journalled.commitsPerSecond} synced commits/s, ${costUs.toFixed(0)} µs more an event`,
+    );
     await store.commit(batchOf(0, RECOVERED));
     await store.close();
     const opening = performance.now();

@@ -56,7 +56,9 @@ export function writeJournal(
     const number = next++;
     const record: JournalEntry = { ...entry, number, at };
     bytes += tables.journal.put(number, record);
-    for (const change of entry.changes) writeOrigin(tables, change, originOf(record));
+    // One object for all: it is turned into bytes once (tables.ts).
+    const origin = originOf(record);
+    for (const change of entry.changes) writeOrigin(tables, change, origin);
   }
   const oldestAt = at - bounds.maxAgeMs;
   for (let cleared = 0; cleared < entries.length + MAX_CLEARED && first < next; cleared += 1) {

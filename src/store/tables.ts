@@ -113,7 +113,7 @@ export function openTables(path: string): Tables {
       fromBytes: readCertificate,
     }),
     journal: table('journal', json<JournalEntry>()),
-    origins: table('origins', json<Origin>()),
+    origins: table('origins', inARow(json<Origin>())),
   };
 }
 
@@ -134,6 +134,18 @@ export function json<V>(): Coding<V> {
     toBytes: (value) => Buffer.from(JSON.stringify(value)),
     // The checksum says that this is what we wrote.
     fromBytes: (bytes) => JSON.parse(bytes.toString('utf8')) as V,
+  };
+}
+
+/** One value that comes several times in a row, under several keys, is turned into bytes once. Values are never changed. */
+function inARow<V extends object>(coding: Coding<V>): Coding<V> {
+  let last: { readonly value: V; readonly bytes: Buffer } | null = null;
+  return {
+    toBytes(value) {
+      if (last?.value !== value) last = { value, bytes: coding.toBytes(value) };
+      return last.bytes;
+    },
+    fromBytes: coding.fromBytes,
   };
 }
 
