@@ -5,7 +5,6 @@ import { plain } from './event-line.ts';
 
 export const aliases: Command = {
   name: 'aliases',
-  summary: 'list, add, delete, pin or unpin aliases by hand',
   help: `Usage: headgear aliases list NAMESPACE/APP
        headgear aliases add|delete|pin|unpin NAMESPACE/APP ALIAS
 

@@ -6,7 +6,6 @@ import { asciiJson, plain } from './event-line.ts';
 
 export const certs: Command = {
   name: 'certs',
-  summary: 'list certificates, their ends, and what needs a look',
   help: `Usage: headgear certs [--alerts] [--name NAME] [--json] [--admin URL]
 
 One line a certificate: name, owner (the application, or - for the platform's), key, days left and end, where it came from, its own

@@ -23,7 +23,6 @@ interface Answer {
 
 export const changes: Command = {
   name: 'changes',
-  summary: 'show what changed between two times',
   help: `Usage: headgear changes [--from TIME] [--to TIME] [--limit N] [--admin URL] [--json]
 
 Shows the events that changed something, oldest first, each with what it changed.

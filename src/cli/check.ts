@@ -6,7 +6,6 @@ import { type Command, EXIT, readArguments, UsageError } from './command.ts';
 
 export const check: Command = {
   name: 'check',
-  summary: 'validate a configuration and print every problem',
   help: `Usage: headgear check FILE
 
 Reads the configuration as headgear run would (environment and passcode files included), looks at the files that it names,

@@ -24,8 +24,6 @@ export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 export interface Command {
   readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   readonly help: string;
   /** Resolves with the exit code. */
   run(args: readonly string[], io: Io): Promise<number>;

@@ -9,7 +9,6 @@ const AGAIN_MS = 100;
 
 export const digest: Command = {
   name: 'digest',
-  summary: 'print the digest of the table; of several instances, whether they agree',
   help: `Usage: headgear digest [ADMIN-URL...]
 
 Prints the digest of each instance's table (default ${adminOptions.admin.default}). It stands for endpoints, aliases and certificates, in

@@ -4,7 +4,6 @@ import { type Command, readArguments } from './command.ts';
 
 export const freeze: Command = {
   name: 'freeze',
-  summary: 'take events, but publish nothing until the thaw',
   help: `Usage: headgear freeze
 
 Events go on being taken, made durable and acked, and nothing of them reaches the traffic until "headgear thaw". It survives

@@ -23,7 +23,6 @@ const KINDS: readonly (readonly [KeyNote['kind'], string])[] = [
 
 export const importCommand: Command = {
   name: 'import',
-  summary: 'take over from the routing daemon: its configuration, and its nginx folder into the state',
   help: `Usage: headgear import ROUTING-DAEMON.CONF [--write FILE] [--dry-run]
 
 Reads an existing routing-daemon.conf into a configuration of Headgear and says what became of each key; then reads the

@@ -11,7 +11,6 @@ const RETRY_MAX_MS = 5_000;
 
 export const listen: Command = {
   name: 'listen',
-  summary: 'show each routing event as it comes',
   help: `Usage: headgear listen [--admin URL] [--json]
 
 Shows each routing event of a running Headgear as it comes, until it is stopped by Ctrl-C. Connects again when the connection

@@ -5,7 +5,6 @@ import { plain } from './event-line.ts';
 
 export const members: Command = {
   name: 'members',
-  summary: 'list, add, delete, pin or unpin endpoints by hand',
   help: `Usage: headgear members list NAMESPACE/APP
        headgear members add|delete|pin|unpin NAMESPACE/APP ADDRESS:PORT
 

@@ -6,7 +6,6 @@ import { plain } from './event-line.ts';
 
 export const pools: Command = {
   name: 'pools',
-  summary: 'list, add or delete applications by hand',
   help: `Usage: headgear pools [list]
        headgear pools add|delete NAMESPACE/APP
 

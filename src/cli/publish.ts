@@ -19,7 +19,6 @@ const MAX_BODY_BYTES = 16_777_216;
 
 export const publish: Command = {
   name: 'publish',
-  summary: 'send routing events from files',
   help: `Usage: headgear publish FILE... [--to HOST:PORT] [--destination NAME] [--login NAME]
 
 Sends each file as one routing event, in the order given, each confirmed by RECEIPT before the next. "-" is standard input.

@@ -7,7 +7,6 @@ const MAX_LISTED = 1_000;
 
 export const quarantine: Command = {
   name: 'quarantine',
-  summary: 'list, show, replay or drop messages that were not applied',
   help: `Usage: headgear quarantine [list]
        headgear quarantine show ID
        headgear quarantine replay ID... | --all

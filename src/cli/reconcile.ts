@@ -12,7 +12,6 @@ import { pictureFrom } from './picture-from.ts';
 
 export const reconcile: Command = {
   name: 'reconcile',
-  summary: 'compare the table with OpenShift, another Headgear or a file, and correct it',
   help: `Usage: headgear reconcile --from SOURCE [--apply]
 
 Takes a full picture from SOURCE and shows what is different in the table of the running Headgear, deletions apart. Nothing is

@@ -14,7 +14,6 @@ const POLL_MS = 200;
 
 export const rotateKey: Command = {
   name: 'rotate-key',
-  summary: 'encrypt the private keys in the store with a new key',
   help: `Usage: headgear rotate-key [--config FILE] [--wait-seconds N]
 
 Puts a new master key at the head of the key file (masterKey.file, or Headgear's own in the state directory), brings everything in the

@@ -1,49 +1,117 @@
 /** From arguments to a command. */
 import { nearest } from '../config/nearest.ts';
-import { aliases } from './aliases.ts';
-import { certs } from './certs.ts';
-import { changes } from './changes.ts';
-import { check } from './check.ts';
 import { type Command, EXIT, type Io, UsageError } from './command.ts';
-import { digest } from './digest.ts';
 import { explain } from './explain.ts';
-import { freeze } from './freeze.ts';
-import { importCommand } from './import.ts';
-import { listen } from './listen.ts';
-import { members } from './members.ts';
-import { pools } from './pools.ts';
-import { publish } from './publish.ts';
-import { quarantine } from './quarantine.ts';
-import { reconcile } from './reconcile.ts';
-import { rotateKey } from './rotate-key.ts';
-import { run } from './run.ts';
-import { shadow } from './shadow.ts';
-import { table } from './table.ts';
-import { thaw } from './thaw.ts';
-import { version } from './version.ts';
-import { why } from './why.ts';
 
-const commands: readonly Command[] = [
-  run,
-  check,
-  importCommand,
-  reconcile,
-  shadow,
-  digest,
-  publish,
-  listen,
-  table,
-  why,
-  changes,
-  freeze,
-  thaw,
-  pools,
-  members,
-  aliases,
-  certs,
-  quarantine,
-  rotateKey,
-  version,
+/** A command as the list shows it. What it needs is loaded when it is wanted: all of them together take half a second to load. */
+export interface CommandEntry {
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+const commands: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'run the load balancer',
+    load: async () => (await import('./run.ts')).run,
+  },
+  {
+    name: 'check',
+    summary: 'validate a configuration and print every problem',
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
+    name: 'import',
+    summary: 'take over from the routing daemon: its configuration, and its nginx folder into the state',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  {
+    name: 'reconcile',
+    summary: 'compare the table with OpenShift, another Headgear or a file, and correct it',
+    load: async () => (await import('./reconcile.ts')).reconcile,
+  },
+  {
+    name: 'shadow',
+    summary: 'show what a shadow would route otherwise than its incumbent',
+    load: async () => (await import('./shadow.ts')).shadow,
+  },
+  {
+    name: 'digest',
+    summary: 'print the digest of the table; of several instances, whether they agree',
+    load: async () => (await import('./digest.ts')).digest,
+  },
+  {
+    name: 'publish',
+    summary: 'send routing events from files',
+    load: async () => (await import('./publish.ts')).publish,
+  },
+  {
+    name: 'listen',
+    summary: 'show each routing event as it comes',
+    load: async () => (await import('./listen.ts')).listen,
+  },
+  {
+    name: 'table',
+    summary: 'show the routing table, now or as of a time',
+    load: async () => (await import('./table.ts')).table,
+  },
+  {
+    name: 'why',
+    summary: 'show which events made a route what it is',
+    load: async () => (await import('./why.ts')).why,
+  },
+  {
+    name: 'changes',
+    summary: 'show what changed between two times',
+    load: async () => (await import('./changes.ts')).changes,
+  },
+  {
+    name: 'freeze',
+    summary: 'take events, but publish nothing until the thaw',
+    load: async () => (await import('./freeze.ts')).freeze,
+  },
+  {
+    name: 'thaw',
+    summary: 'publish what came during a freeze, and everything after',
+    load: async () => (await import('./thaw.ts')).thaw,
+  },
+  {
+    name: 'pools',
+    summary: 'list, add or delete applications by hand',
+    load: async () => (await import('./pools.ts')).pools,
+  },
+  {
+    name: 'members',
+    summary: 'list, add, delete, pin or unpin endpoints by hand',
+    load: async () => (await import('./members.ts')).members,
+  },
+  {
+    name: 'aliases',
+    summary: 'list, add, delete, pin or unpin aliases by hand',
+    load: async () => (await import('./aliases.ts')).aliases,
+  },
+  {
+    name: 'certs',
+    summary: 'list certificates, their ends, and what needs a look',
+    load: async () => (await import('./certs.ts')).certs,
+  },
+  {
+    name: 'quarantine',
+    summary: 'list, show, replay or drop messages that were not applied',
+    load: async () => (await import('./quarantine.ts')).quarantine,
+  },
+  {
+    name: 'rotate-key',
+    summary: 'encrypt the private keys in the store with a new key',
+    load: async () => (await import('./rotate-key.ts')).rotateKey,
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    load: async () => (await import('./version.ts')).version,
+  },
 ];
 
 const help = `Headgear, the edge load balancer for OpenShift v2.
@@ -58,7 +126,7 @@ headgear COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 not understoo
 export async function runCli(
   args: readonly string[],
   io: Io,
-  known: readonly Command[] = commands,
+  known: readonly CommandEntry[] = commands,
 ): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
@@ -66,8 +134,8 @@ export async function runCli(
     return EXIT.ok;
   }
   const wanted = name === '--version' || name === '-v' ? 'version' : name;
-  const command = known.find((candidate) => candidate.name === wanted);
-  if (command === undefined) {
+  const entry = known.find((candidate) => candidate.name === wanted);
+  if (entry === undefined) {
     const meant = nearest(
       name,
       known.map((candidate) => candidate.name),
@@ -78,6 +146,7 @@ export async function runCli(
     io.err('See headgear --help.');
     return EXIT.usage;
   }
+  const command = await entry.load();
   if (rest.includes('--help') || rest.includes('-h')) {
     io.out(command.help);
     return EXIT.ok;

@@ -18,7 +18,6 @@ const startReal: StartApp = async (options) => (await import('../start-app.ts'))
 
 export const run: Command = {
   name: 'run',
-  summary: 'run the load balancer',
   help: `Usage: headgear run [--config FILE [--shadow [--nginx-confdir DIR]]]
 
 Runs Headgear until SIGTERM or SIGINT; then open requests may finish (drainTimeoutMs), and a second signal ends it at once.

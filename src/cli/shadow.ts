@@ -10,7 +10,6 @@ interface Answer extends ShadowStatus {
 
 export const shadow: Command = {
   name: 'shadow',
-  summary: 'show what a shadow would route otherwise than its incumbent',
   help: `Usage: headgear shadow [--json] [--admin URL]
 
 Host by host what the Headgear that runs with --shadow would route otherwise than nginx does by the folder that it follows

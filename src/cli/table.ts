@@ -21,7 +21,6 @@ interface Answer {
 
 export const table: Command = {
   name: 'table',
-  summary: 'show the routing table, now or as of a time',
   help: `Usage: headgear table [--at TIME] [--admin URL] [--json]
 
 Shows every application with its endpoints and aliases; certificates by fingerprint, because no key outlives its certificate.

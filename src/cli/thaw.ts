@@ -4,7 +4,6 @@ import { type Command, readArguments } from './command.ts';
 
 export const thaw: Command = {
   name: 'thaw',
-  summary: 'publish what came during a freeze, and everything after',
   help: `Usage: headgear thaw
 
 Ends a freeze: what changed during it is published as one change.

@@ -4,7 +4,6 @@ import { type Command, EXIT, readArguments } from './command.ts';
 
 export const version: Command = {
   name: 'version',
-  summary: 'print the version',
   help: 'Usage: headgear version',
   async run(args, io) {
     readArguments(args, {}, false);

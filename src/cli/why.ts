@@ -23,7 +23,6 @@ interface Answer {
 
 export const why: Command = {
   name: 'why',
-  summary: 'show which events made a route what it is',
   help: `Usage: headgear why HOST [--admin URL] [--json]
 
 Shows where requests for HOST go, and for each part of that (application, alias, certificate, endpoints) the event that made
