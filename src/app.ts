@@ -5,11 +5,10 @@
 import type { AddressInfo } from 'node:net';
 import { controlView } from './admin/control-view.ts';
 import { startAdmin } from './admin/start-admin.ts';
-import { loadClientRules, watchClientRules } from './certificates/client-demands.ts';
-import { loadPlatformCertificates } from './certificates/load-platform.ts';
+import { watchClientRules } from './certificates/client-demands.ts';
 import { watchPlatformCertificates } from './certificates/platform-source.ts';
 import { startTicketSource } from './certificates/ticket-source.ts';
-import { checkFiles } from './config/check-files.ts';
+import { checkStart } from './check-start.ts';
 import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
 import { type Control, createControl } from './control/create-control.ts';
@@ -32,7 +31,6 @@ import { createLog } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createRequestMetrics } from './telemetry/request-metrics.ts';
 import type { Log } from './telemetry/types.ts';
-import { upstreamTlsProblems } from './upstream/tls-policy.ts';
 
 export interface Address {
   readonly host: string;
@@ -67,19 +65,11 @@ export async function startHeadgear(
 ): Promise<Headgear> {
   // Whoever keeps the configuration must not keep the master key on the heap with it.
   const config: Config = { ...given, masterKey: {} };
-  const files = checkFiles(given);
-  const platform = loadPlatformCertificates(config.tls);
-  const client = loadClientRules(config.clientCertificates);
-  const broken = [...platform.problems, ...client.problems].map(({ path, code, reason }) => ({
-    path,
-    message: `${reason} (${code})`,
-  }));
-  const problems =
-    files.problems.length > 0 ? files.problems : [...broken, ...upstreamTlsProblems(config.upstream.tls)];
+  const { problems, warnings, platformCertificates: firstCertificates, clientRules } = checkStart(given);
   if (problems.length > 0) throw new ConfigError(name, problems);
 
   const log = createLog(config.log);
-  for (const warning of files.warnings) log.warn('configuration', { ...warning });
+  for (const warning of warnings) log.warn('configuration', { ...warning });
   const metrics = createMetrics();
   const accessLog = createAccessLog(config.accessLog, log);
   const requestMetrics = createRequestMetrics(metrics);
@@ -108,9 +98,9 @@ export async function startHeadgear(
     const plane = createPlane({
       config,
       onCertificateUse: (certificate) => stapler?.note(certificate),
-      platformCertificates: platform.certificates,
+      platformCertificates: firstCertificates,
       unseal: (certificate) => unsealPem(store.keys, certificate, certificate.sealed),
-      clientRules: client.rules,
+      clientRules,
       log: log.child('plane'),
       metrics,
       record(context, durationUs) {
@@ -128,12 +118,12 @@ export async function startHeadgear(
     });
     running.push(stapler.stop);
     // Before anybody asks: a certificate may forbid its clients to do without (RFC 7633).
-    const noteAll = (certificates: typeof platform.certificates): void => {
+    const noteAll = (certificates: typeof firstCertificates): void => {
       for (const { id, chainPem } of certificates) stapler?.note({ id, chainPem });
     };
-    noteAll(platform.certificates);
-    let platformNow = platform.certificates;
-    const onRenewed = (certificates: typeof platform.certificates): void => {
+    noteAll(firstCertificates);
+    let platformNow = firstCertificates;
+    const onRenewed = (certificates: typeof firstCertificates): void => {
       platformNow = certificates;
       plane.setPlatformCertificates(certificates);
       noteAll(certificates);

@@ -17,7 +17,7 @@ export interface PlatformCertificate extends ClearPublishedCertificate {
   readonly origin: string;
 }
 
-/** `path` is the configuration key at fault, as `tls.certificates.0.keyFile`. */
+/** `path` is the configuration key at fault, as `tls.certificates[0].keyFile`. */
 export interface PlatformProblem {
   readonly path: string;
   readonly code: string;
@@ -46,7 +46,7 @@ export function loadPlatformCertificates(
     problems.push({ path: 'tls.tickets.keysFile', code, reason });
   }
   for (const [index, files] of config.certificates.entries()) {
-    const path = `tls.certificates.${index}`;
+    const path = `tls.certificates[${index}]`;
     const textOf = (key: 'certFile' | 'keyFile' | 'passPhraseFile', file: string): string | null => {
       const read = readSmallFile(file);
       if (read.ok) return read.content.toString('utf8');

@@ -1,5 +1,4 @@
 /** `headgear check`: everything that is wrong with a configuration, before it is used. */
-import { checkFiles } from '../config/check-files.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problem.ts';
 import { type Command, EXIT, readArguments, UsageError } from './command.ts';
@@ -8,16 +7,21 @@ export const check: Command = {
   name: 'check',
   help: `Usage: headgear check FILE
 
-Reads the configuration as headgear run would (environment and passcode files included), looks at the files that it names,
-and prints every problem with its path, then warnings. Exit code 1 if there is a problem; warnings alone are no failure.`,
+Reads the configuration as headgear run would (environment and passcode files included), reads the files that it names and
+judges what they hold as run does (certificates and their keys, cipher lists, CAs of clients and gears, session ticket
+keys), and prints every problem with its path, then warnings. Binds and writes nothing. Exit code 1 if there is a problem;
+warnings alone are no failure.`,
   async run(args, io) {
     const { positionals } = readArguments(args, {}, true);
     const [file, ...more] = positionals;
     if (file === undefined || more.length > 0) throw new UsageError('name one configuration file');
     const loaded = loadConfig(file, io.env);
-    const files = loaded.ok ? checkFiles(loaded.config) : { problems: [], warnings: [] };
-    const problems = [...(loaded.ok ? [] : loaded.problems), ...files.problems];
-    const warnings = [...loaded.warnings, ...files.warnings];
+    // Loaded when it is wanted: it brings the rooms that read certificates along.
+    const found = loaded.ok
+      ? (await import('../check-start.ts')).checkStart(loaded.config)
+      : { problems: loaded.problems, warnings: [] };
+    const { problems } = found;
+    const warnings = [...loaded.warnings, ...found.warnings];
     for (const problem of problems) io.out(`problem: ${problemText(problem)}`);
     for (const warning of warnings) io.out(`warning: ${problemText(warning)}`);
     if (problems.length === 0)

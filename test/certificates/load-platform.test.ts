@@ -65,10 +65,10 @@ test('every problem is told at once, each with its key, and good certificates ar
     problems.map(({ path, code }) => `${path} ${code}`),
     [
       'tls.ciphers CERTIFICATES_CIPHERS',
-      'tls.certificates.0.certFile CERTIFICATES_FILE',
-      'tls.certificates.0.keyFile CERTIFICATES_FILE',
-      'tls.certificates.1 PEM_KEY_MISMATCH',
-      'tls.certificates.2.passPhraseFile CERTIFICATES_FILE',
+      'tls.certificates[0].certFile CERTIFICATES_FILE',
+      'tls.certificates[0].keyFile CERTIFICATES_FILE',
+      'tls.certificates[1] PEM_KEY_MISMATCH',
+      'tls.certificates[2].passPhraseFile CERTIFICATES_FILE',
     ],
   );
 });
