@@ -38,9 +38,11 @@ export interface StaplerOptions {
   readonly publish: (id: string, staple: Staple | null) => void;
   /** Whether handshakes still get the certificate: one that nobody asks for is not asked about. */
   readonly isInUse: (id: string) => boolean;
-  /** For tests; default: the network and the clock. */
+  /** For tests; default: the network, the clock, and a look each second. */
   readonly ask?: typeof askResponder;
   readonly now?: () => number;
+  /** Calls `look` again and again, until what it gives back is called. */
+  readonly lookRegularly?: (look: () => void) => () => void;
 }
 
 interface Tracked {
@@ -72,6 +74,7 @@ export function createStapler(options: StaplerOptions): Stapler {
     isInUse,
     ask = askResponder,
     now = Date.now,
+    lookRegularly = lookEachSecond,
   } = options;
   const tracked = new Map<string, Tracked>();
   const policy = createDialPolicy(config.allowedAddresses);
@@ -89,8 +92,7 @@ export function createStapler(options: StaplerOptions): Stapler {
   });
   let asking = 0;
   let scheduled: NodeJS.Immediate | null = null;
-  const timer = setInterval(schedule, LOOK_MS);
-  timer.unref();
+  const lookNoMore = lookRegularly(schedule);
 
   function schedule(): void {
     if (tracked.size > 0 && !stopping.signal.aborted) scheduled ??= setImmediate(step);
@@ -173,10 +175,16 @@ export function createStapler(options: StaplerOptions): Stapler {
     },
     stop() {
       stopping.abort();
-      clearInterval(timer);
+      lookNoMore();
       if (scheduled !== null) clearImmediate(scheduled);
     },
   };
+}
+
+function lookEachSecond(look: () => void): () => void {
+  const timer = setInterval(look, LOOK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 /** Up to a tenth sooner or later, so that what began together does not stay together. */

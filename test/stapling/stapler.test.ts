@@ -22,6 +22,7 @@ function start(t: TestContext, more: Partial<StaplerOptions> = {}) {
     log: memoryLog(),
     metrics: memoryMetrics(),
   };
+  let tick = (): void => undefined;
   const { ocsp } = configSchema.parse({ cloudDomain: 'example.test', listeners: {}, tls: {} }).tls;
   const stapler = createStapler({
     config: ocsp,
@@ -35,10 +36,21 @@ function start(t: TestContext, more: Partial<StaplerOptions> = {}) {
       scene.asked.push(url);
       return scene.answer;
     },
+    lookRegularly(look) {
+      tick = look;
+      return () => {
+        tick = () => undefined;
+      };
+    },
     ...more,
   });
   t.after(stapler.stop);
-  return { ...scene, scene, stapler };
+  /** What a second brings, to its end: one certificate a turn, and none after that. */
+  const look = async (): Promise<void> => {
+    tick();
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { ...scene, scene, stapler, look };
 }
 
 test('a certificate in use is asked about once, and its response handed over with its end', async (t) => {
@@ -68,39 +80,46 @@ test('certificates that name no responder, and stapling that is off, ask nobody'
 });
 
 test('a response is renewed long before its end, but only for a certificate that handshakes still get', async (t) => {
-  const { scene, stapler, staples, asked } = start(t);
+  const { scene, stapler, staples, asked, look } = start(t);
   stapler.note(leaf);
   await eventually(() => staples.has('leaf'));
   const life = (staples.get('leaf')?.until ?? 0) - START;
   scene.time = START + life * 0.44;
-  scene.inUse = false;
-  await new Promise((resolve) => setImmediate(resolve));
+  await look();
   assert.equal(asked.length, 1, 'too early');
-  scene.inUse = true;
   scene.time = START + life * 0.56;
-  await eventually(() => asked.length === 2);
+  await look();
+  assert.equal(asked.length, 2);
   scene.inUse = false;
   scene.time = START + life * 0.9;
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await look();
   assert.equal(asked.length, 2, 'nobody uses it any more');
   scene.inUse = true;
+  await look();
+  assert.equal(asked.length, 2, 'it is forgotten');
   stapler.note(leaf);
-  await eventually(() => asked.length === 3);
+  await look();
+  assert.equal(asked.length, 3);
 });
 
 test('a failure is quiet, keeps what is stapled, and is tried again later and later', async (t) => {
-  const { scene, stapler, staples, asked, log, metrics } = start(t);
+  const { scene, stapler, staples, asked, log, metrics, look } = start(t);
   scene.answer = { ok: false, code: 'STAPLING_UNREACHABLE' };
   stapler.note(leaf);
   await eventually(() => metrics.value('tls_ocsp_responses_total', { result: 'STAPLING_UNREACHABLE' }) === 1);
+  scene.time += 50_000;
+  await look();
+  assert.equal(asked.length, 1, 'not within the first minute');
+  scene.time += 20_000;
+  await look();
+  assert.equal(asked.length, 2);
   scene.time += 70_000;
-  await eventually(() => asked.length === 2);
-  scene.time += 70_000;
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await look();
   assert.equal(asked.length, 2, 'twice as long now');
   scene.time += HOUR_MS;
   scene.answer = good;
-  await eventually(() => staples.has('leaf'));
+  await look();
+  assert.ok(staples.has('leaf'));
   assert.deepEqual(
     log.lines.map(({ level, message }) => `${level} ${message}`),
     ['info no OCSP response to staple'],
@@ -108,7 +127,8 @@ test('a failure is quiet, keeps what is stapled, and is tried again later and la
   const { until } = staples.get('leaf') ?? { until: 0 };
   scene.answer = { ok: true, response: ocspFile('by-stranger') };
   scene.time = START + (until - START) * 0.7;
-  await eventually(() => metrics.value('tls_ocsp_responses_total', { result: 'PEM_OCSP_SIGNATURE' }) === 1);
+  await look();
+  assert.equal(metrics.value('tls_ocsp_responses_total', { result: 'PEM_OCSP_SIGNATURE' }), 1);
   assert.equal(staples.get('leaf')?.until, until);
 });
 
@@ -122,13 +142,13 @@ test('a revoked certificate is said aloud and loses its response', async (t) => 
 });
 
 test('responders that hang hold up a few others, never those that answered before, and no more than a bounded number is kept in mind', async (t) => {
-  const { scene, stapler, staples, asked, metrics } = start(t);
+  const { scene, stapler, staples, asked, metrics, look } = start(t);
   stapler.note(leaf);
   await eventually(() => staples.has('leaf'));
   scene.answer = new Promise<Asked>(() => {});
   for (let n = 0; n < 30; n += 1) stapler.note({ id: `slow-${n}`, chainPem: ocspChain('second') });
   await eventually(() => asked.length === 5);
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await look();
   assert.equal(asked.length, 5, 'four at once');
   assert.ok((metrics.value('tls_ocsp_stapled_certificates') ?? 0) <= 1);
 });
