@@ -50,7 +50,8 @@ const bus = z.strictObject({
   destination: z.string().regex(/^\/(queue|topic)\/.+/, 'must begin with /queue/ or /topic/'),
   clientId: z.string().optional(),
   subscriptionName: z.string().optional(),
-  prefetch: count.default(500),
+  // Several batches: the next ones are here while one is made durable.
+  prefetch: count.default(2_000),
   heartbeatMs: ms.default(10_000),
   connectTimeoutMs: ms.default(10_000),
   reconnectMinMs: ms.default(250),
