@@ -1,6 +1,7 @@
 /** An existing `routing-daemon.conf` -> our configuration (domain.md 11). Pure: files are read by who calls. */
 import { routingDaemonBus } from './routing-daemon-bus.ts';
 import { readRoutingDaemonFile } from './routing-daemon-file.ts';
+import { noteHealthKey } from './routing-daemon-health.ts';
 import type { KeyNote, Note } from './routing-daemon-note.ts';
 
 export interface TakenOver {
@@ -39,12 +40,7 @@ const OBSOLETE: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/^VIRTUAL(_HTTPS)?_SERVER$/, 'names of a BIG-IP'],
   [/^BIGIP_/, 'access to a BIG-IP; its pools cannot be imported from here'],
   [/^LBAAS_/, 'access to an LBaaS; its pools cannot be imported from here'],
-  [/^NGINX_PLUS_HEALTH_CHECK_SHARED_MEMORY$/, 'Headgear shares no memory between processes'],
 ];
-
-/** Active checks of endpoints: said, because an operator relied on them. */
-const HEALTH =
-  /^(NGINX_PLUS(_HEALTH_CHECK_(INTERVAL|FAILS|PASSES|URI|MATCH_STATUS))?|MONITOR_(NAME|PATH|UP_CODE|TYPE|INTERVAL|TIMEOUT))$/;
 
 /** Never rejects: every key gets its note, and what is missing the daemon's own default or a note that says what to do. */
 export function takeOverRoutingDaemon(text: string, options: TakeOverOptions): TakenOver {
@@ -164,10 +160,6 @@ function logging(value: Value, note: Note): object {
 function rest(key: string, value: Value, note: Note): void {
   const reason = OBSOLETE.find(([pattern]) => pattern.test(key))?.[1];
   if (reason !== undefined) note(key, 'obsolete', reason);
-  else if (!HEALTH.test(key))
+  else if (!noteHealthKey(key, value('NGINX_PLUS') === 'true', note))
     note(key, 'unknown', 'is no key of the routing daemon that is known here: not carried over');
-  // NGINX_PLUS=false asked for no checks at all.
-  else if (key.startsWith('NGINX_PLUS') && value('NGINX_PLUS') !== 'true')
-    note(key, 'obsolete', 'it was off');
-  else note(key, 'look', 'is not carried over: Headgear ejects endpoints that refuse connections by itself');
 }

@@ -5,6 +5,10 @@ import { validateConfig } from '../../src/config/validate.ts';
 
 const take = (...lines: string[]) =>
   takeOverRoutingDaemon(lines.join('\n'), { machine: 'edge1', stateDir: '/var/lib/headgear' });
+const configOf = (validated: ReturnType<typeof validateConfig>) => {
+  assert.ok(validated.ok);
+  return validated;
+};
 const noteOf = ({ notes }: ReturnType<typeof take>, key: string) => notes.find((note) => note.key === key);
 
 test('the conf that the package ships with nginx chosen becomes a valid configuration', () => {
@@ -81,6 +85,37 @@ test('every key gets a note, and one that nobody knows is said to be so', () => 
   assert.equal(noteOf(taken, 'MONITOR_NAME')?.kind, 'look');
   assert.equal(noteOf(taken, 'NGINX_PLUS_HEALTH_CHECK_URI')?.kind, 'obsolete');
   assert.doesNotMatch(JSON.stringify(taken.notes), /"x"/);
+});
+
+const plusKeys = ['INTERVAL', 'FAILS', 'PASSES', 'URI', 'MATCH_STATUS'].map(
+  (name) => `NGINX_PLUS_HEALTH_CHECK_${name}`,
+);
+const monitorKeys = ['NAME', 'PATH', 'UP_CODE', 'TYPE', 'INTERVAL', 'TIMEOUT'].map(
+  (name) => `MONITOR_${name}`,
+);
+
+test('each key of active checks is said with a reason of its own, and with keys that there are for what it names instead', () => {
+  const taken = take('NGINX_PLUS=true', ...[...plusKeys, ...monitorKeys].map((key) => `${key}=x`));
+  for (const key of [...plusKeys, ...monitorKeys]) assert.equal(noteOf(taken, key)?.kind, 'look', key);
+  for (const keys of [plusKeys, monitorKeys])
+    assert.equal(new Set(keys.map((key) => noteOf(taken, key)?.message)).size, keys.length);
+  assert.match(noteOf(taken, 'NGINX_PLUS_HEALTH_CHECK_URI')?.message ?? '', /keepAwake\.path/);
+  assert.match(noteOf(taken, 'MONITOR_INTERVAL')?.message ?? '', /keepAwake\.intervalMs/);
+  assert.match(
+    noteOf(taken, 'MONITOR_TIMEOUT')?.message ?? '',
+    /upstream\.connectTimeoutMs.*keepAwake\.timeoutMs/,
+  );
+  const { config } = configOf(validateConfig(taken.raw));
+  for (const { message } of taken.notes)
+    for (const [, section = '', key = ''] of message.matchAll(/\b(keepAwake|upstream|endpoints)\.(\w+)/g))
+      assert.ok(key in (config[section as 'keepAwake'] as object), `${section}.${key} is no key`);
+  assert.doesNotMatch(JSON.stringify(taken.notes), /"x"/);
+});
+
+test('of checks by nginx that were off nothing is to be decided, of monitors there is', () => {
+  const taken = take('NGINX_PLUS=false', ...[...plusKeys, ...monitorKeys].map((key) => `${key}=x`));
+  for (const key of ['NGINX_PLUS', ...plusKeys]) assert.equal(noteOf(taken, key)?.kind, 'obsolete', key);
+  for (const key of monitorKeys) assert.equal(noteOf(taken, key)?.kind, 'look', key);
 });
 
 test('plugin.activemq.pool goes before ACTIVEMQ_HOST, and fallback never turns verification off', () => {
