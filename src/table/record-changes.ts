@@ -23,6 +23,7 @@ export type RecordChange =
       readonly endpoint: EndpointKey;
       readonly before: EndpointRecord | null;
       readonly after: EndpointRecord | null;
+      readonly place?: Place;
     }
   | {
       readonly kind: 'alias';
@@ -30,7 +31,11 @@ export type RecordChange =
       readonly alias: string;
       readonly before: AliasRecord | null;
       readonly after: AliasRecord | null;
+      readonly place?: Place;
     };
+
+/** Of what went, or was changed and put to the end: how many of those that stayed stood before it. Absent in older journals. */
+type Place = number;
 
 /** Everything that differs between two states in the records of `touched`. */
 export function recordChanges(
@@ -45,15 +50,15 @@ export function recordChanges(
     if (was === is) continue;
     if (!sameHead(was, is))
       changes.push({ kind: 'application', app, before: headOf(was), after: headOf(is) });
-    for (const [endpoint, old, now] of differences(was?.endpoints, is?.endpoints, keyOf))
-      changes.push({ kind: 'endpoint', app, endpoint, before: old, after: now });
-    for (const [alias, old, now] of differences(was?.aliases, is?.aliases, aliasOf))
-      changes.push({ kind: 'alias', app, alias, before: old, after: now });
+    for (const [endpoint, difference] of differences(was?.endpoints, is?.endpoints, keyOf))
+      changes.push({ kind: 'endpoint', app, endpoint, ...difference });
+    for (const [alias, difference] of differences(was?.aliases, is?.aliases, aliasOf))
+      changes.push({ kind: 'alias', app, alias, ...difference });
   }
   return changes;
 }
 
-/** The record as it was before a change of it; what comes back goes to the end of its list. */
+/** The record as it was before a change of it; what comes back goes to where it stood. Changes of one event are taken back last first. */
 export function undoChange(app: Application | null, change: RecordChange): Application | null {
   if (change.kind === 'application') {
     if (change.before === null) return null;
@@ -64,17 +69,26 @@ export function undoChange(app: Application | null, change: RecordChange): Appli
   return change.kind === 'endpoint'
     ? {
         ...record,
-        endpoints: replaced(record.endpoints, change.before, (one) => keyOf(one) === change.endpoint),
+        endpoints: replaced(record.endpoints, change, (one) => keyOf(one) === change.endpoint),
       }
-    : { ...record, aliases: replaced(record.aliases, change.before, (one) => one.alias === change.alias) };
+    : { ...record, aliases: replaced(record.aliases, change, (one) => one.alias === change.alias) };
 }
 
-/** Items that differ between two lists, by what comes before and after them being the very same objects. */
+interface Difference<T> {
+  readonly before: T | null;
+  readonly after: T | null;
+  readonly place?: Place;
+}
+
+/**
+ * Items that differ between two lists, by what comes before and after them being the very same objects. What left its place comes first, in
+ * its order, so that who takes it all back, last first, puts each before those that were behind it.
+ */
 function differences<T>(
   before: readonly T[] = [],
   after: readonly T[] = [],
   keyOfItem: (item: T) => string,
-): readonly (readonly [string, T | null, T | null])[] {
+): readonly (readonly [string, Difference<T>])[] {
   if (before === after) return [];
   let start = 0;
   while (start < before.length && before[start] === after[start]) start += 1;
@@ -83,22 +97,43 @@ function differences<T>(
     endBefore -= 1;
     endAfter -= 1;
   }
-  const old = new Map(before.slice(start, endBefore).map((item) => [keyOfItem(item), item]));
-  const found: (readonly [string, T | null, T | null])[] = [];
+  const old = new Map(
+    before.slice(start, endBefore).map((item, at) => [keyOfItem(item), { item, at }] as const),
+  );
+  const moved = new Map<string, T>();
+  const stayed = new Set<string>();
+  const others: (readonly [string, Difference<T>])[] = [];
+  let last = -1;
   for (const item of after.slice(start, endAfter)) {
     const key = keyOfItem(item);
-    const was = old.get(key) ?? null;
-    old.delete(key);
-    if (was !== item) found.push([key, was, item]);
+    const was = old.get(key);
+    if (was === undefined) others.push([key, { before: null, after: item }]);
+    else if (was.item !== item && was.at < last) moved.set(key, item);
+    else if (was.item !== item) others.push([key, { before: was.item, after: item }]);
+    if (was === undefined || moved.has(key)) continue;
+    last = Math.max(last, was.at);
+    stayed.add(key);
   }
-  for (const [key, was] of old) found.push([key, was, null]);
-  return found;
+  const found: (readonly [string, Difference<T>])[] = [];
+  let place = start;
+  for (const [key, { item }] of old) {
+    if (stayed.has(key)) place += 1;
+    else found.push([key, { before: item, after: moved.get(key) ?? null, place }]);
+  }
+  return [...found, ...others];
 }
 
-function replaced<T>(items: readonly T[], item: T | null, isIt: (item: T) => boolean): readonly T[] {
+/** Takes a change of one item back. */
+function replaced<T>(
+  items: readonly T[],
+  { before, after, place }: Difference<T>,
+  isIt: (item: T) => boolean,
+): readonly T[] {
   const at = items.findIndex(isIt);
-  if (at === -1) return item === null ? items : [...items, item];
-  return item === null ? items.toSpliced(at, 1) : items.with(at, item);
+  if (before === null) return at === -1 ? items : items.toSpliced(at, 1);
+  if (at === -1) return items.toSpliced(place ?? items.length, 0, before);
+  if (after === null || place === undefined) return items.with(at, before);
+  return items.toSpliced(at, 1).toSpliced(place, 0, before);
 }
 
 function headOf(app: Application | undefined): ApplicationHead | null {
