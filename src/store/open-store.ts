@@ -36,7 +36,7 @@ import { createSnapshots, type Snapshots } from './snapshots.ts';
 import { makeLockFile, preparePrivateFile, prepareStateDirectory, syncDirectory } from './state-directory.ts';
 import { messageOf, StoreError } from './store-error.ts';
 import { openTables, type Tables } from './tables.ts';
-import { type Opened, openTransactions, type Transactions } from './transactions.ts';
+import { DEFAULT_MAX_LOG_BYTES, type Opened, openTransactions, type Transactions } from './transactions.ts';
 import type { Recovered, SealedCertificate, Store, StoreBatch } from './types.ts';
 
 const DEFAULT_MAX_QUARANTINE_BYTES = 64 * 1024 * 1024;
@@ -57,6 +57,8 @@ export interface StoreOptions {
   readonly maxQuarantineAgeMs?: number;
   /** Longest time, in milliseconds, that a change is in the store but in no verified snapshot; default 10 minutes. */
   readonly snapshotIntervalMs?: number;
+  /** Size of the log since the last snapshot from which on it is dropped, because none can be taken; default 1 GiB. */
+  readonly maxLogBytes?: number;
   /** Default: a key file of our own in the state directory. */
   readonly masterKey?: KeySource;
   readonly journal?: JournalBounds;
@@ -90,7 +92,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         await renew(dir, log);
         tables = openTables(path);
       }
-      const opened = await openTransactions(tables, dir, restored !== null, log);
+      const opened = await openTransactions(
+        tables,
+        dir,
+        restored !== null,
+        options.maxLogBytes ?? DEFAULT_MAX_LOG_BYTES,
+        log,
+      );
       const { transactions } = opened;
       const facts = restored === null ? null : told(restored, opened, log);
       const snapshots = createSnapshots(dir, {

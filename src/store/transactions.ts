@@ -36,7 +36,7 @@ export interface Opened {
 /** A snapshot costs a copy of the whole store: not more often than this. */
 const LONG_BYTES = 128 * 1_048_576;
 /** While no snapshot can be taken the log must not fill the disk. */
-const MAX_BYTES = 1_024 * 1_048_576;
+export const DEFAULT_MAX_LOG_BYTES = 1_024 * 1_048_576;
 /** Operations that one transaction of a replay brings in. */
 const CHUNK = 20_000;
 
@@ -49,6 +49,7 @@ export async function openTransactions(
   tables: Tables,
   dir: string,
   wasRestored: boolean,
+  maxLogBytes: number,
   log: Log,
 ): Promise<Opened> {
   const { root, meta } = tables;
@@ -76,7 +77,7 @@ export async function openTransactions(
   return {
     replayed: after - before,
     isWhole,
-    transactions: createTransactions(tables, openRedoLog(dir), after, log),
+    transactions: createTransactions(tables, openRedoLog(dir), after, maxLogBytes, log),
   };
 }
 
@@ -103,6 +104,7 @@ function createTransactions(
   { root, meta, recorded }: Tables,
   redo: RedoLog,
   from: number,
+  maxLogBytes: number,
   log: Log,
 ): Transactions {
   let last = from;
@@ -126,10 +128,10 @@ function createTransactions(
     });
     redo.keep();
     last = number;
-    if (redo.bytes() < MAX_BYTES) return;
+    if (redo.bytes() < maxLogBytes) return;
     const drop = await redo.rotate(last + 1);
     drop();
-    const fields = { code: 'STORE_LOG_DROPPED', bytes: MAX_BYTES };
+    const fields = { code: 'STORE_LOG_DROPPED', bytes: maxLogBytes };
     log.error(
       'no snapshot could be taken for so long that the log was dropped: a damaged store would go back to it',
       fields,

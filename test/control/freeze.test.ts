@@ -1,13 +1,17 @@
 /** Freeze and thaw on the real store. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { keyIdOf } from '../../src/seal/envelope.ts';
+import { unsealPem } from '../../src/seal/sealed-pem.ts';
+import { startKeyCare } from '../../src/store/key-care.ts';
+import { addNewKey, keySourceOf } from '../../src/store/master-key.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import { testCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
-import { memoryLog } from '../support/memory-telemetry.ts';
+import { memoryLog, memoryMetrics } from '../support/memory-telemetry.ts';
 import { body, delivery, endpointFacts, memoryStore } from './fakes.ts';
 import { policyWithGrace, scene } from './scenery.ts';
 
@@ -142,4 +146,49 @@ test('a thaw after which everything is as it was publishes nothing', async (t) =
   assert.equal(here.plane.changes.length, changes);
   assert.equal((await here.control.setFrozen('thaw')).outcome, 'unchanged');
   await here.stop();
+});
+
+test('the master key may be rotated within a freeze: what is served opens before and after restarts, and the thaw too, without the former key', async (t) => {
+  const dir = folder(t);
+  const keyFile = join(dir, 'master-key', 'master.key');
+  const opens = ({ plane, store }: Awaited<ReturnType<typeof house>>, edition: number) => {
+    const served = plane.certificates.get(alias);
+    assert.ok(served !== undefined && 'sealed' in served);
+    const pem = unsealPem(store.keys, { app: 'demo/app', alias, id: served.id }, served.sealed);
+    assert.equal(pem?.keyPem.trim(), testCertificate([alias], edition).privateKeyPem.trim());
+  };
+  const rotate = async ({ store }: Awaited<ReturnType<typeof house>>) => {
+    const [former = ''] = store.keys.ids();
+    const care = startKeyCare({
+      ...{ store, source: keySourceOf({}, dir), log: memoryLog(), metrics: memoryMetrics(), pollMs: 20 },
+    });
+    assert.equal(await addNewKey(keyFile), true);
+    const isOver = () => readFileSync(keyFile, 'utf8').match(/^[0-9a-f]{64}$/gm)?.length === 1;
+    await eventually(() => store.keys.current().id !== former && isOver(), 'the former key is gone', 60_000);
+    await care.stop();
+  };
+  const here = await house(dir);
+  await here.send(...before);
+  await here.published();
+  await here.control.setFrozen('freeze');
+  // One replaced certificate is kept under the former key, one within a second rotation's time.
+  await here.send(addSsl(2));
+  await rotate(here);
+  opens(here, 1);
+  await here.send(addSsl(3), addEndpoint(4001));
+  const kept = here.store.frozenCertificate('demo/app', alias);
+  assert.equal(keyIdOf(kept?.sealed ?? Buffer.alloc(0)), here.store.keys.current().id);
+  await here.stop();
+  const again = await house(dir);
+  opens(again, 1);
+  assert.ok(again.control.status().frozenSince !== null);
+  await rotate(again);
+  await again.stop();
+  const last = await house(dir);
+  opens(last, 1);
+  await last.control.setFrozen('thaw');
+  await last.published();
+  opens(last, 3);
+  assert.equal(last.store.frozenCertificate('demo/app', alias), null);
+  await last.stop();
 });

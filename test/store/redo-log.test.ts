@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -195,6 +196,54 @@ test('what the log refuses is not committed: the log never lacks what the store 
       ['demo/b'],
     );
     await store.close();
+  });
+});
+
+test('a log that no snapshot ends is dropped at its bound, loudly: the store goes on, and a damaged one says that it lost events', async () => {
+  await withDirectory(async (dir) => {
+    const maxLogBytes = 20_000;
+    const log = memoryLog();
+    const drops = () => log.lines.filter(({ fields }) => fields?.code === 'STORE_LOG_DROPPED').length;
+    const logged = () => segments(dir).reduce((sum, name) => sum + statSync(`${dir}/${name}`).size, 0);
+    const store = await openTestStore(dir, { maxLogBytes, log });
+    await work(store, 2);
+    await store.snapshot();
+    const { generation } = store.recover();
+    for (let n = 10; drops() < 3; n += 1) {
+      await work(store, 1, n);
+      assert.ok(logged() < maxLogBytes + 4_096, 'one batch above the bound at most');
+    }
+    const before = all(store);
+    await store.close();
+    const sound = await openTestStore(dir, { maxLogBytes, log: memoryLog() });
+    assert.deepEqual(all(sound), before, 'nothing is missing in a sound store');
+    assert.equal(sound.health().restored, null);
+    await sound.close();
+    damage(dir);
+    const said = memoryLog();
+    const again = await openTestStore(dir, { maxLogBytes, log: said });
+    assert.equal(again.recover().generation, generation);
+    assert.equal(again.health().restored?.lost, true);
+    assert.match(JSON.stringify(said.lines), /STORE_EVENTS_LOST/);
+    await again.close();
+  });
+});
+
+test('after a drop the next snapshot makes both whole again', async () => {
+  await withDirectory(async (dir) => {
+    const log = memoryLog();
+    const store = await openTestStore(dir, { maxLogBytes: 5_000, log });
+    await store.snapshot();
+    for (let n = 1; !JSON.stringify(log.lines).includes('STORE_LOG_DROPPED'); n += 1) await work(store, 1, n);
+    await store.snapshot();
+    await work(store, 2, 1_000);
+    const before = all(store);
+    await store.close();
+    damage(dir);
+    const again = await openTestStore(dir);
+    assert.deepEqual(all(again), before);
+    assert.equal(again.health().restored?.lost, false);
+    await again.close();
   });
 });
 
