@@ -14,7 +14,8 @@ export const quarantine: Command = {
 
 Messages that were acked but could not be applied are kept, whole and with the reason. "show" hides whatever could be a
 secret. "replay" handles a message as if it came now, oldest first: applied, it leaves the quarantine; refused anew, it
-stays, and the exit code is 1. "drop" removes it for good.
+stays, and the exit code is 1. An add that waits because its application had been deleted (TABLE_LATE_ADD) is applied, and
+brings the application back: look at it first. "drop" removes a message for good.
 
   --limit N          of list (default 100, at most ${MAX_LISTED}), newest first
   --all              every message there is

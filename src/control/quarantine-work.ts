@@ -17,7 +17,8 @@ type Resolve = (result: CommandResult) => void;
 
 /**
  * The message is handled as if it came now. Applied (or with nothing to change), it leaves the quarantine in the same
- * transaction; refused anew, it stays as it is (`code` and `reason` say why).
+ * transaction; refused anew, it stays as it is (`code` and `reason` say why). What the table refused is the operator's own
+ * doing then, so that no tombstone holds it up; any other is guarded against being late like one from the message bus.
  */
 export function replayWork(id: number, quarantine: QuarantineTools, resolve: Resolve): Work {
   return quarantineWork(id, quarantine, resolve, (entry, state) => replayed(entry, state, quarantine));
@@ -71,7 +72,10 @@ async function replayed(
     sentAt: null,
     ack: () => undefined,
   };
-  const handled = await handleDelivery(delivery, state, tools, true);
+  // Who replays what the table refused has read why. Of any other message nobody knows yet: its application may have been deleted since, and
+  // its ports may be another tenant's by now.
+  const wasJudged = entry.code.startsWith('TABLE_');
+  const handled = await handleDelivery(delivery, state, tools, wasJudged);
   if (handled.quarantine === null) return { ...handled, released: id };
   return refused(state, handled.quarantine, { ...handled.told, outcome: 'refused' });
 }

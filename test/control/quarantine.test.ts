@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { body, delivery } from './fakes.ts';
+import { body, delivery, endpointFacts } from './fakes.ts';
 import { scene } from './scenery.ts';
 
 const create = (app: string) => body('create_application', app, { scalable: true, ha: false });
@@ -88,6 +88,60 @@ test('messages are replayed in the order asked for, among all other events', asy
     ['applied', 'applied', 'applied'],
   );
   assert.deepEqual([...control.state().apps.keys()], ['demo/other']);
+  await control.stop();
+});
+
+const addEndpoint = body('add_public_endpoint', 'demo/app', endpointFacts('10.0.0.1', 4000));
+const removal = body('delete_application', 'demo/app');
+
+test('an add that came after the deletion waits in quarantine, and an operator who replays it brings the application back', async () => {
+  const { control, store, reports } = await quarantineOf(
+    delivery(create('demo/app')),
+    delivery(removal),
+    delivery(addEndpoint),
+  );
+  assert.deepEqual(
+    store.entries.map(({ id, code }) => [id, code]),
+    [[1, 'TABLE_LATE_ADD']],
+  );
+  assert.equal((await control.quarantine.replay(1)).outcome, 'applied');
+  assert.equal(store.apps.get('demo/app')?.endpoints[0]?.port, 4000);
+  assert.equal(store.tombstones.size, 0);
+  assert.deepEqual(control.quarantine.ids(), []);
+  assert.equal(reports.at(-1)?.outcome, 'applied');
+  await control.stop();
+});
+
+test('an add that waits for another reason, replayed after its application was deleted, is late like one from the message bus', async () => {
+  const { control, store } = await quarantineOf(
+    delivery(create('demo/app')),
+    refusedByTransport(addEndpoint),
+    delivery(removal),
+  );
+  const held = store.entries[0];
+  const result = await control.quarantine.replay(1);
+  assert.deepEqual([result.outcome, result.code], ['refused', 'TABLE_LATE_ADD']);
+  assert.match(result.reason, /was deleted/);
+  assert.deepEqual([...store.apps.keys()], []);
+  assert.deepEqual([...store.tombstones.keys()], ['demo/app']);
+  assert.deepEqual(store.entries, [held], 'nothing is lost');
+  const again = delivery(create('demo/app'));
+  control.deliver(again);
+  assert.equal((await control.quarantine.replay(1)).outcome, 'applied', 'a real new application ends it');
+  assert.equal(store.apps.get('demo/app')?.endpoints.length, 1);
+  await control.stop();
+});
+
+test('a late add that is in quarantine goes with the next deletion of its application, and cannot be replayed after it', async () => {
+  const { control, store } = await quarantineOf(
+    ...[create('demo/app'), removal, addEndpoint].map((one) => delivery(one)),
+  );
+  assert.equal(store.entries.length, 1);
+  const again = [create('demo/app'), removal].map((one) => delivery(one));
+  for (const one of again) control.deliver(one);
+  while (again.some(({ acks }) => acks() === 0)) await new Promise(setImmediate);
+  assert.equal((await control.quarantine.replay(1)).code, 'CONTROL_QUARANTINE_GONE');
+  assert.deepEqual([...store.apps.keys()], []);
   await control.stop();
 });
 
