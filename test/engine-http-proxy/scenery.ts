@@ -82,7 +82,11 @@ export async function startScene(
       nodeFrontendsHttps: scene.aliasEndpoints,
       passThrough: [],
     };
-    return { host: { app: 'ns/demo', kind, viaNodeFrontend: scene.aliasEndpoints.length > 0 }, route: app };
+    return {
+      name,
+      host: { app: 'ns/demo', kind, viaNodeFrontend: scene.aliasEndpoints.length > 0 },
+      route: app,
+    };
   };
   const means: EngineMeans<Parameters<typeof answerFor>[0]> = {
     http: config.http,
