@@ -169,7 +169,8 @@ export function headgearHome(config: Readonly<Record<string, unknown>> = {}): He
     },
     async remove() {
       await child?.end('SIGKILL');
-      rmSync(folder, { recursive: true, force: true });
+      // A process that was killed may leave one that writes a snapshot, for some moments more.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 50 });
     },
   };
 }
