@@ -2,7 +2,7 @@
  * A write that goes from here to the kernel without the stream machinery between, for small pieces that the kernel takes at once, as it
  * nearly always does: the machinery costs about as much as the system call's way through Node itself (`npm run bench`). It uses what
  * `net.Socket` uses underneath, which Node 20, 22 and 24 have alike; where anything of it is missing nothing is done and the
- * caller writes to the socket as ever (`test/upstream/direct-write.test.ts` says which it is). Plain TCP only: under TLS a write is never
+ * caller writes to the socket as ever (`test/upstream/turn-writer.test.ts` says which it is). Plain TCP only: under TLS a write is never
  * over at once, and two at a time end the process.
  */
 import type { Socket } from 'node:net';
@@ -38,7 +38,7 @@ let WriteRequestOf: (new () => WriteRequest) | null = null;
 /** A write that the kernel took at once leaves its request unused. */
 let spare: WriteRequest | null = null;
 
-/** What `tryWrite` writes to, or null: for a kind of socket that has none, or (of the process's first) before a write of its own has shown how. */
+/** What `writeDirectly` writes to, or null: for a kind of socket that has none, or (of the process's first) before a write of its own has shown how. */
 export function directHandle(socket: Socket): DirectHandle | null {
   if (socket instanceof TLSSocket) return null;
   const handle = (socket as unknown as Inside)._handle;
