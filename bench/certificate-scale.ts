@@ -12,6 +12,7 @@ import { startHeadgear } from '../src/app.ts';
 import { configSchema } from '../src/config/schema.ts';
 import { judgeCertificate } from '../src/pem/judge.ts';
 import type { Judged } from '../src/pem/types.ts';
+import { emptyTransaction } from '../src/store/empty-transaction.ts';
 import { openStore } from '../src/store/open-store.ts';
 import type { StoreBatch } from '../src/store/types.ts';
 import type { Application } from '../src/table/state.ts';
@@ -114,15 +115,9 @@ async function fill(
       }),
     );
     const batch: StoreBatch = {
-      ...{ apps: records.map((app) => [app.key, app]), certificates: sealed, tombstones: [] },
-      ...{
-        quarantine: [],
-        forgetQuarantineOf: [],
-        dropQuarantine: [],
-        journal: [],
-        nextClaim: certificates,
-        generation: 1,
-      },
+      ...emptyTransaction(certificates, 1),
+      apps: records.map((app) => [app.key, app]),
+      certificates: sealed,
     };
     await store.commit(batch);
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { emptyTransaction } from '../src/store/empty-transaction.ts';
 import { openStore } from '../src/store/open-store.ts';
 import type { NewJournalEntry, Store, StoreBatch } from '../src/store/types.ts';
 import type { Application } from '../src/table/state.ts';
@@ -62,15 +63,9 @@ function journalEntry(app: Application, generation: number): NewJournalEntry {
 function batchOf(first: number, count: number, isJournalled = false): StoreBatch {
   const apps = Array.from({ length: count }, (_, index) => application(first + index));
   return {
+    ...emptyTransaction(1, first),
     apps: apps.map((app) => [app.key, app]),
-    tombstones: [],
-    certificates: [],
-    quarantine: [],
-    forgetQuarantineOf: [],
-    dropQuarantine: [],
     journal: isJournalled ? apps.map((app) => journalEntry(app, first)) : [],
-    nextClaim: 1,
-    generation: first,
   };
 }
 

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { createProvenance } from '../../src/control/provenance.ts';
 import { tablePolicyOf } from '../../src/control/table-policy.ts';
+import { emptyTransaction } from '../../src/store/empty-transaction.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/types.ts';
 import { recordChanges, undoChange } from '../../src/table/record-changes.ts';
@@ -317,6 +318,7 @@ test('a state folder from before the journal works: what is older is said to be'
   const dir = folder(t);
   const here = await house(t, dir);
   await here.store.commit({
+    ...emptyTransaction(1, 1),
     apps: [
       [
         'demo/old',
@@ -332,14 +334,6 @@ test('a state folder from before the journal works: what is older is said to be'
         },
       ],
     ],
-    tombstones: [],
-    certificates: [],
-    quarantine: [],
-    forgetQuarantineOf: [],
-    dropQuarantine: [],
-    journal: [],
-    nextClaim: 1,
-    generation: 1,
   });
   await here.stop();
   const again = await house(t, dir);

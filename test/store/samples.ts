@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createKeyRing, masterKeyOf } from '../../src/seal/key-ring.ts';
 import type { Pem } from '../../src/seal/packed-pem.ts';
 import { sealPem, unsealPem } from '../../src/seal/sealed-pem.ts';
+import { emptyTransaction } from '../../src/store/empty-transaction.ts';
 import type { KeySource } from '../../src/store/master-key.ts';
 import { openStore, type StoreOptions } from '../../src/store/open-store.ts';
 import type { QuarantineEntry, SealedCertificate, Store, StoreBatch } from '../../src/store/types.ts';
@@ -38,18 +39,7 @@ export function openTestStore(dir: string, options: Partial<StoreOptions> = {}):
 }
 
 export function batch(part: Partial<StoreBatch> = {}): StoreBatch {
-  return {
-    apps: [],
-    tombstones: [],
-    certificates: [],
-    quarantine: [],
-    forgetQuarantineOf: [],
-    dropQuarantine: [],
-    journal: [],
-    nextClaim: 1,
-    generation: 1,
-    ...part,
-  };
+  return { ...emptyTransaction(1, 1), ...part };
 }
 
 export function application(appName: string, namespace = 'demo'): Application {
