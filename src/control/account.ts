@@ -1,7 +1,7 @@
 /** What is said of a batch once it is durable: numbers, reports to whoever listens, log lines, and the latest findings. */
 import type { Log } from '../telemetry/types.ts';
 import type { ControlMetrics } from './control-metrics.ts';
-import type { Handled } from './handle-delivery.ts';
+import type { Said } from './handle-delivery.ts';
 import { wordsOf } from './pause.ts';
 import { logFindings, type Reporter } from './tell.ts';
 import type { EventReport, FindingReport } from './types.ts';
@@ -12,7 +12,7 @@ const maxFindings = 1_000;
 
 export interface Account {
   /** Never throws. `at`: epoch milliseconds at which the batch became durable. */
-  give(works: readonly Work[], handled: readonly Handled[], generation: number, at: number): void;
+  give(works: readonly Work[], said: readonly Said[], generation: number, at: number): void;
   /** Newest first. */
   findings(): readonly FindingReport[];
 }
@@ -22,11 +22,11 @@ export function createAccount(reporter: Reporter, measured: ControlMetrics, log:
   const latest: FindingReport[] = [];
   let eventNumber = 0;
 
-  function give(works: readonly Work[], handled: readonly Handled[], generation: number, at: number): void {
+  function give(works: readonly Work[], said: readonly Said[], generation: number, at: number): void {
     const reports: EventReport[] = [];
     const found: FindingReport[] = [];
     const isHeard = reporter.isHeard();
-    for (const [i, { told, findings }] of handled.entries()) {
+    for (const [i, { told, findings }] of said.entries()) {
       const work = works[i];
       if (work === undefined) continue;
       eventNumber += 1;
@@ -50,9 +50,9 @@ export function createAccount(reporter: Reporter, measured: ControlMetrics, log:
   }
 
   return {
-    give(works, handled, generation, at) {
+    give(works, said, generation, at) {
       try {
-        give(works, handled, generation, at);
+        give(works, said, generation, at);
       } catch (error) {
         log.error('events could not be reported', {
           code: 'CONTROL_REPORT_FAILED',

@@ -20,7 +20,7 @@ import type { Control, ControlOptions } from './control.ts';
 import { createControlMetrics } from './control-metrics.ts';
 import { createCostly } from './costly.ts';
 import { batchLength, type FreezeVerb, type Frozen, freezeWork, frozenAgain, saidOf } from './freeze.ts';
-import type { Handled, Tools } from './handle-delivery.ts';
+import type { Said, Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
 import { createPublisher } from './publisher.ts';
 import { dropWork, type QuarantineTools, replayWork } from './quarantine-work.ts';
@@ -113,12 +113,13 @@ export function createControl(options: ControlOptions): Control {
     const [first] = works;
     if (first?.freeze !== undefined) return settleFreeze(first, first.freeze);
     const batch = createBatch(state, batchTools, frozen);
-    const handled: Handled[] = [];
+    const said: Said[] = [];
     for (const work of works) {
       const found = work.handle(batch.state());
-      const one = found instanceof Promise ? await found : found;
-      batch.add(one, work);
-      handled.push(one);
+      const handled = found instanceof Promise ? await found : found;
+      batch.add(handled, work);
+      // Not the whole: the states between would live as long as the batch, several kilobytes an event.
+      said.push({ told: handled.told, findings: handled.findings });
       const breath = breathe();
       if (breath !== null) await breath;
     }
@@ -135,13 +136,13 @@ export function createControl(options: ControlOptions): Control {
     state = sealed.state;
     generation = sealed.generation;
     certificates += sealed.certificates;
-    for (const [i, work] of works.entries()) settled(work, handled[i]);
+    for (const [i, work] of works.entries()) settled(work, said[i]);
     if (sealed.changes !== null) publisher.offer(sealed.changes);
     for (const key of sealed.touched) {
       frozen?.keys.add(key);
       reconcile(key);
     }
-    tell(works, handled);
+    tell(works, said);
   }
 
   /** What changed within a freeze is one change of the table at its end. */
@@ -167,9 +168,9 @@ export function createControl(options: ControlOptions): Control {
     tell([work], [handled]);
   }
 
-  function settled(work: Work, handled: Handled | undefined): void {
+  function settled(work: Work, said: Said | undefined): void {
     try {
-      if (handled !== undefined) work.durable(handled);
+      if (said !== undefined) work.durable(said);
     } catch (error) {
       const fields = { code: 'CONTROL_ACK_FAILED', source: work.source, reason: wordsOf(error) };
       log.warn('an event could not be acked; it will come again', fields);
@@ -188,9 +189,9 @@ export function createControl(options: ControlOptions): Control {
     }
   }
 
-  function tell(works: readonly Work[], handled: readonly Handled[]): void {
+  function tell(works: readonly Work[], said: readonly Said[]): void {
     lastEventAt = now();
-    account.give(works, handled, generation, lastEventAt);
+    account.give(works, said, generation, lastEventAt);
   }
 
   async function run(): Promise<void> {

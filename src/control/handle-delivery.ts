@@ -50,54 +50,91 @@ export interface Handled {
   readonly told: Told;
 }
 
-/** `byHand`: an operator's own doing, not guarded against being late. Never throws: what fails unforeseen is a fault of ours, is quarantined as `CONTROL_INTERNAL`, and the next delivery goes on. */
-export async function handleDelivery(
+/** What is left to say of it once it is durable. */
+export type Said = Pick<Handled, 'told' | 'findings'>;
+
+/**
+ * `byHand`: an operator's own doing, not guarded against being late. Never throws or rejects: what fails unforeseen is a fault of ours, is
+ * quarantined as `CONTROL_INTERNAL`, and the next delivery goes on. Only what another thread is asked for comes as a promise: one for each of
+ * the common events would be most of what is left behind for the garbage collector.
+ */
+export function handleDelivery(
   delivery: Delivery,
   state: RoutingState,
   tools: Tools,
   byHand = false,
-): Promise<Handled> {
-  let decoded: Decoded | null = null;
+): Handled | Promise<Handled> {
   if (delivery.refused !== undefined)
     return quarantined(delivery, state, tools, delivery.refused, null, null);
   try {
     const read = tools.readEvent(delivery.body);
-    decoded = read instanceof Promise ? await read : read;
-    switch (decoded.kind) {
-      case 'ignored':
-        return { ...nothing(state), told: told(decoded.action, null, 'ignored') };
-      case 'rejected':
-        return quarantined(delivery, state, tools, decoded.rejection, decoded.action, decoded.app);
-      case 'event':
-        return await handleEvent(delivery, state, tools, decoded, byHand);
-    }
+    if (!(read instanceof Promise)) return handleDecoded(delivery, state, tools, read, byHand);
+    return read.then(
+      (decoded) => handleDecoded(delivery, state, tools, decoded, byHand),
+      (error: unknown) => failed(delivery, state, tools, error, null),
+    );
   } catch (error) {
-    tools.log.error('an event could not be handled: a fault in this program', {
-      code: 'CONTROL_INTERNAL',
-      source: delivery.source,
-      messageId: delivery.messageId,
-      ...traceOf(error),
-    });
-    const rejection = { code: 'CONTROL_INTERNAL', reason: 'handling failed; the log says where' };
-    const event = decoded?.kind === 'event' ? decoded.event : null;
-    const app = event === null ? null : appKeyOf(event.app);
-    return quarantined(delivery, state, tools, rejection, event?.action ?? null, app);
+    return failed(delivery, state, tools, error, null);
   }
 }
 
-async function handleEvent(
+function handleDecoded(
   delivery: Delivery,
   state: RoutingState,
   tools: Tools,
-  { event, notes }: Extract<Decoded, { kind: 'event' }>,
+  decoded: Decoded,
   byHand: boolean,
-): Promise<Handled> {
+): Handled | Promise<Handled> {
+  if (decoded.kind === 'ignored') return { ...nothing(state), told: told(decoded.action, null, 'ignored') };
+  if (decoded.kind === 'rejected')
+    return quarantined(delivery, state, tools, decoded.rejection, decoded.action, decoded.app);
+  const { event, notes } = decoded;
+  try {
+    if (event.action === 'add_ssl')
+      return judgedEvent(delivery, event, tools)
+        .then((judged) => handleEvent(delivery, state, tools, event, judged, notes, byHand))
+        .catch((error: unknown) => failed(delivery, state, tools, error, event));
+    const judged = { event, certificate: null, refused: null, findings: NO_FINDINGS };
+    return handleEvent(delivery, state, tools, event, judged, notes, byHand);
+  } catch (error) {
+    return failed(delivery, state, tools, error, event);
+  }
+}
+
+function failed(
+  delivery: Delivery,
+  state: RoutingState,
+  tools: Tools,
+  error: unknown,
+  event: RoutingEvent | null,
+): Handled {
+  tools.log.error('an event could not be handled: a fault in this program', {
+    code: 'CONTROL_INTERNAL',
+    source: delivery.source,
+    messageId: delivery.messageId,
+    ...traceOf(error),
+  });
+  const rejection = { code: 'CONTROL_INTERNAL', reason: 'handling failed; the log says where' };
+  const app = event === null ? null : appKeyOf(event.app);
+  return quarantined(delivery, state, tools, rejection, event?.action ?? null, app);
+}
+
+const NO_FINDINGS: readonly Finding[] = [];
+
+function handleEvent(
+  delivery: Delivery,
+  state: RoutingState,
+  tools: Tools,
+  event: RoutingEvent,
+  judged: JudgedEvent,
+  notes: readonly string[],
+  byHand: boolean,
+): Handled {
   const app = appKeyOf(event.app);
-  const judged = await judgedEvent(delivery, event, tools);
   const stamp = { at: delivery.receivedAt, sentAt: delivery.sentAt, byHand };
   const next = transition(state, judged.event, tools.policy, stamp);
   const rejection = judged.refused ?? next.rejection;
-  const findings = [...next.findings, ...judged.findings];
+  const findings = judged.findings.length === 0 ? next.findings : [...next.findings, ...judged.findings];
   const result = {
     state: next.state,
     touched: next.touched,
@@ -108,17 +145,18 @@ async function handleEvent(
     deleted: event.action === 'delete_application' ? app : null,
   };
   const subject = subjectOf(event);
-  const allNotes = [...notes, ...findings.map(({ message }) => message)];
+  const allNotes = findings.length === 0 ? notes : [...notes, ...findings.map(({ message }) => message)];
   const decisions = decisionsOf(findings);
   if (rejection !== null) {
     const entry = quarantined(delivery, state, tools, rejection, event.action, app);
     return { ...entry, ...result, told: { ...entry.told, subject, notes: allNotes, decisions } };
   }
   const outcome = next.state === state ? 'unchanged' : 'applied';
+  const { action } = event;
   return {
     ...result,
     quarantine: null,
-    told: { ...told(event.action, app, outcome), subject, notes: allNotes, decisions },
+    told: { action, app, subject, outcome, code: '', reason: '', notes: allNotes, decisions },
   };
 }
 
@@ -130,9 +168,12 @@ interface JudgedEvent {
   readonly findings: readonly Finding[];
 }
 
-/** Only add_ssl has to be judged. A refusal is an event of its own: the alias remembers it, the former certificate stays. */
-async function judgedEvent(delivery: Delivery, event: RoutingEvent, tools: Tools): Promise<JudgedEvent> {
-  if (event.action !== 'add_ssl') return { event, certificate: null, refused: null, findings: [] };
+/** A refusal is an event of its own: the alias remembers it, the former certificate stays. */
+async function judgedEvent(
+  delivery: Delivery,
+  event: Extract<RoutingEvent, { action: 'add_ssl' }>,
+  tools: Tools,
+): Promise<JudgedEvent> {
   const { app, alias, certificatePem, privateKeyPem, passPhrase } = event;
   const now = delivery.receivedAt;
   const judged = await tools.judge({ certificatePem, privateKeyPem, passPhrase, alias, now });
@@ -197,7 +238,9 @@ export function told(action: string | null, app: AppKey | null, outcome: EventRe
 }
 
 export function decisionsOf(findings: readonly Finding[]): readonly Decision[] {
-  return findings.flatMap(({ decision }) => (decision === undefined ? [] : [decision]));
+  return findings.length === 0
+    ? []
+    : findings.flatMap(({ decision }) => (decision === undefined ? [] : [decision]));
 }
 
 export function subjectOf(event: RoutingEvent | TableEvent): string {

@@ -9,6 +9,7 @@ import {
   type Handled,
   handleDelivery,
   nothing,
+  type Said,
   subjectOf,
   type Tools,
   told,
@@ -20,7 +21,7 @@ export interface Work extends WorkFacts {
   readonly freeze?: 'freeze' | 'thaw';
   handle(state: RoutingState): Handled | Promise<Handled>;
   /** What it came to is durable. */
-  durable(handled: Handled): void;
+  durable(said: Said): void;
   /** The loop stops before its turn came: nothing of it holds. */
   dropped(): void;
 }
