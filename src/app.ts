@@ -26,6 +26,7 @@ import { startSubscriber } from './stomp/subscriber.ts';
 import { startKeyCare } from './store/key-care.ts';
 import { keySourceOf, withoutKeys } from './store/master-key.ts';
 import { openStore } from './store/open-store.ts';
+import type { Opening } from './store/opening.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
 import { createLog } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -55,13 +56,14 @@ export interface Headgear {
 }
 
 /**
- * Starts everything. `name` stands for the configuration in messages (its file); `nginxConfDir` is for a shadow, to hold its table against.
- * Rejects with what an operator has to mend.
+ * Starts everything. `name` stands for the configuration in messages (its file); `nginxConfDir` is for a shadow, to hold its table against;
+ * `opening`: of the store, where it has begun. Rejects with what an operator has to mend.
  */
 export async function startHeadgear(
   given: Config,
   name: string,
   nginxConfDir: string | null = null,
+  opening: Opening | null = null,
 ): Promise<Headgear> {
   // Whoever keeps the configuration must not keep the master key on the heap with it.
   const config: Config = { ...given, masterKey: {} };
@@ -88,6 +90,8 @@ export async function startHeadgear(
       maxQuarantineAgeMs: config.events.maxQuarantineAgeMs,
       snapshotIntervalMs: config.store.snapshotIntervalMs,
       masterKey,
+      opening,
+      isRecovered: true,
       log,
     });
     running.push(store.close);

@@ -108,8 +108,12 @@ const allowances: Readonly<Record<string, Allowance>> = {
     why: 'a command builds the app or shows something; it serves nothing itself',
   },
   'start-app.ts': {
+    rooms: ['app.ts', 'start-sample.ts', 'config', 'store'],
+    why: 'a configured Headgear, whose store is read while it is loaded, or the sample',
+  },
+  'start-sample.ts': {
     rooms: ['app.ts', 'config', 'sample', 'stomp'],
-    why: 'a configured Headgear, or one with the sample beside it',
+    why: 'one with the sample beside it',
   },
   'check-start.ts': {
     rooms: ['certificates', 'upstream', 'config'],

@@ -35,6 +35,7 @@ export async function openOfflineControl(config: Config, rehearse: boolean): Pro
     maxQuarantineAgeMs: events.maxQuarantineAgeMs,
     snapshotIntervalMs: config.store.snapshotIntervalMs,
     masterKey: keySourceOf(rehearse ? {} : config.masterKey, dir),
+    isRecovered: true,
     log: silentLog,
   }).catch((error: unknown) => {
     tidy();

@@ -20,7 +20,9 @@ import { bringToFormat } from './format.ts';
 import { type JournalBounds, journalPage, originsOf, readPlace, writeJournal } from './journal.ts';
 import { type KeySource, keySourceOf } from './master-key.ts';
 import { openKeys } from './open-keys.ts';
+import { beginOpening, type Opening } from './opening.ts';
 import { planQuarantine, type QuarantineIndex, type QuarantinePlan } from './quarantine.ts';
+import type { WholeRead } from './reading.ts';
 import { createResealer } from './reseal.ts';
 import {
   newName,
@@ -62,6 +64,10 @@ export interface StoreOptions {
   /** Default: a key file of our own in the state directory. */
   readonly masterKey?: KeySource;
   readonly journal?: JournalBounds;
+  /** What was begun already, of the same directory; `openStore` begins it itself otherwise. */
+  readonly opening?: Opening | null;
+  /** Everything will be asked for at once (`recover`, `allCertificates`): it is kept as it is verified. Default: no. */
+  readonly isRecovered?: boolean;
   readonly log: Log;
   /** Epoch milliseconds; default: the system's clock. */
   readonly now?: () => number;
@@ -76,12 +82,13 @@ export interface StoreOptions {
 export async function openStore(options: StoreOptions): Promise<Store> {
   const log = options.log.child('store');
   const dir = prepareStateDirectory(options.dir, log);
-  const lock = await lockDirectory(dir);
+  const opening = options.opening ?? beginOpening(dir, options.isRecovered ?? false);
+  const lock = await (opening?.lock ?? lockDirectory(dir));
   try {
     const path = preparePrivateFile(dir, STATE_FILE, log);
     // lmdb's table of readers: whoever else had this open is gone.
     makeLockFile(`${path}-lock`, `${newName(path)}-lock`);
-    const restored = await restoreIfDamaged(dir, log);
+    const { restored, read } = await restoreIfDamaged(dir, opening?.whole ?? null, log);
     let tables = openTables(path);
     syncDirectory(dir);
     try {
@@ -111,7 +118,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       if (wasClear) await snapshots.take();
       // In the background: until then a damaged store would go back to the snapshot there is.
       else if (!opened.isWhole) void snapshots.take();
-      return createStore(tables, ring, options, snapshots, transactions, facts, lock.release);
+      // What was brought in since is not in what was read.
+      const isRead = read?.kept === true && !wasClear && opened.replayed === 0;
+      const held = isRead ? read : null;
+      return createStore(tables, ring, options, snapshots, transactions, facts, held, lock.release);
     } catch (error) {
       await tables.root.close();
       throw error;
@@ -132,6 +142,7 @@ function createStore(
   snapshots: Snapshots,
   transactions: Transactions,
   restored: RestoredFacts | null,
+  read: WholeRead | null,
   releaseLock: () => Promise<void>,
 ): Store {
   const { root, meta, apps, certificates, quarantine, keys } = tables;
@@ -157,6 +168,8 @@ function createStore(
   };
   let place = readPlace(tables);
   let last: Promise<unknown> = Promise.resolve();
+  /** As long as nothing was committed since. */
+  let held = read;
   let closed: Promise<void> | null = null;
 
   /** One batch after the other: each plans its quarantine from what the one before left. */
@@ -202,6 +215,7 @@ function createStore(
   /** After everything before it. */
   function queue<T>(work: () => Promise<T>): Promise<T> {
     if (closed !== null) return Promise.reject(new StoreError('STORE_CLOSED', 'the store is closed'));
+    held = null;
     const done = last.then(work);
     last = done.catch(() => {});
     return done;
@@ -210,7 +224,7 @@ function createStore(
   return {
     recover(): Recovered {
       return {
-        apps: apps.values(),
+        apps: held?.apps ?? apps.values(),
         tombstones: tables.tombstones.entries(),
         nextClaim: meta.get('nextClaim') ?? 1,
         generation: meta.get('generation') ?? 0,
@@ -220,6 +234,9 @@ function createStore(
     seal: (app, alias, { id, ...pem }) => ({ id, sealed: sealPem(ring, { app, alias, id }, pem) }),
     certificate: (app, alias) => certificates.get([app, alias]) ?? null,
     *allCertificates() {
+      const certificatesRead = held?.certificates;
+      held = null;
+      if (certificatesRead !== undefined) return yield* certificatesRead;
       const keep = createSlabs();
       const read = (bytes: Buffer): SealedCertificate => readCertificate(bytes, keep);
       for (const [[app, alias], certificate] of certificates.each(read)) yield [app, alias, certificate];

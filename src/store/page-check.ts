@@ -15,10 +15,20 @@ import {
 import { SUB_TREE, type TreeVisit, walkTree } from './page-tree.ts';
 import { isSoundRecord, type RecordKey } from './records.ts';
 
-/** null: whole. Else the first thing that is odd, or why it could not be looked at. Reads a file that nobody writes to. */
-export function oddityOf(path: string): string | null {
+/** Sees records of a file that may yet turn out not to be whole. Table, key, and the record's bytes, which are used again. */
+export type SeeRecord = (table: string, key: RecordKey, bytes: Buffer) => void;
+
+/**
+ * null: whole. Else the first thing that is odd, or why it could not be looked at. Reads a file that nobody writes to. `see` gets every
+ * record that is what was written, table by table: first those of the tables of `first`, in their order.
+ */
+export function oddityOf(
+  path: string,
+  see: SeeRecord = () => undefined,
+  first: readonly string[] = [],
+): string | null {
   try {
-    withPages(path, checkAll);
+    withPages(path, (reader) => checkAll(reader, see, first));
     return null;
   } catch (error) {
     if (error instanceof OddPage || error instanceof RangeError) return error.message;
@@ -26,7 +36,7 @@ export function oddityOf(path: string): string | null {
   }
 }
 
-function checkAll(reader: PageReader): void {
+function checkAll(reader: PageReader, see: SeeRecord, first: readonly string[]): void {
   const { facts } = reader;
   const tables: (readonly [string, TreeFacts])[] = [];
   const rootTransaction = walkTree(reader, facts.main, {
@@ -35,9 +45,10 @@ function checkAll(reader: PageReader): void {
   });
   // Whatever a transaction changes, it writes the tree of tables: an older one that looks like the last is none.
   expect(rootTransaction === facts.transaction, 'the last transaction did not write what it refers to');
-  for (const [name, tree] of tables) {
+  const placeOf = (name: string): number => (first.includes(name) ? first.indexOf(name) : first.length);
+  for (const [name, tree] of tables.sort(([a], [b]) => placeOf(a) - placeOf(b))) {
     expect(tree.flags === 0, 'odd flags of a table');
-    walkTree(reader, tree, { compare: Buffer.compare, nodeFlags: 0, record: recordCheck(name) });
+    walkTree(reader, tree, { compare: Buffer.compare, nodeFlags: 0, record: recordCheck(name, see) });
   }
   checkFreePages(reader);
 }
@@ -48,10 +59,12 @@ function tableName(key: Buffer): string {
   return key.toString('utf8', 0, key.length - 1);
 }
 
-function recordCheck(table: string): TreeVisit['record'] {
-  return (key, value) => {
-    if (!isSoundRecord(table, readKey(key), value))
+function recordCheck(table: string, see: SeeRecord): TreeVisit['record'] {
+  return (keyBytes, bytes) => {
+    const key = readKey(keyBytes);
+    if (!isSoundRecord(table, key, bytes))
       throw new OddPage(`a record of '${table}' is not what was written`);
+    see(table, key, bytes);
   };
 }
 

@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } f
 import { dirname, join } from 'node:path';
 import type { Log } from '../telemetry/types.ts';
 import { renewApart, settleApart, verifyApart } from './check-file.ts';
+import type { WholeRead } from './reading.ts';
 import { FILE_MODE, syncDirectory, syncFile } from './state-directory.ts';
 import { StoreError } from './store-error.ts';
 
@@ -25,28 +26,42 @@ export interface RestoredFacts extends Restored {
   readonly lost: boolean;
 }
 
+/** What the store is opened from. */
+export interface Verified {
+  readonly restored: Restored | null;
+  /** What the file holds, where it was whole as it lay. */
+  readonly read: WholeRead | null;
+}
+
 /**
  * Leaves `state.mdb` verified, or empty in a directory that holds no state yet. One that is sound, and yet not in every page and every list
  * of free ones as lmdb leaves it, is renewed record by record: a flipped bit in the head of a page, or in such a list, may harm nobody
  * until the page is written to. A damaged one goes to `state.damaged`, and a copy of the snapshot in its place; that is returned and
  * logged as an error.
+ * @param whole of the reading that began with the lock; null where there was nothing to read.
  * @throws StoreError STORE_DAMAGED when there is nothing sound to go on with.
  */
-export async function restoreIfDamaged(dir: string, log: Log): Promise<Restored | null> {
+export async function restoreIfDamaged(
+  dir: string,
+  whole: Promise<WholeRead | null> | null,
+  log: Log,
+): Promise<Verified> {
   const path = join(dir, STATE_FILE);
   clearLeftovers(dir);
   if (isEmpty(path)) {
-    if (!existsSync(join(dir, SNAPSHOT_FILE))) return null;
-    return await restore(dir, 'it is missing or empty', log);
+    if (!existsSync(join(dir, SNAPSHOT_FILE))) return { restored: null, read: null };
+    return { restored: await restore(dir, 'it is missing or empty', log), read: null };
   }
+  const read = await whole;
+  if (read !== null) return { restored: null, read };
   const copy = newName(path);
   const check = await settleApart(path, copy);
-  if (check.kind === 'damaged') return await restore(dir, check.reason, log);
+  if (check.kind === 'damaged') return { restored: await restore(dir, check.reason, log), read: null };
   if (check.kind === 'unknown')
     log.warn('the store could not be verified; it is opened as it is', { path, reason: check.reason });
   else if (check.copied) putInPlace(copy, path);
   clearLeftovers(dir);
-  return null;
+  return { restored: null, read: null };
 }
 
 /** After private keys that lay in the clear were encrypted: pages that were freed of them go, and what says where else they may lie. */

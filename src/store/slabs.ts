@@ -4,7 +4,7 @@
  */
 
 /** A slab lives as long as anything in it does, so it is small enough that what outlives the rest keeps little. */
-const SLAB_BYTES = 256 * 1024;
+export const SLAB_BYTES = 256 * 1024;
 
 /** Copies what it is given; what it returns is a part of a slab. */
 export function createSlabs(): (bytes: Uint8Array) => Buffer {

@@ -132,7 +132,7 @@ export interface Store {
   seal(app: AppKey, alias: string, certificate: Pem & { readonly id: string }): SealedCertificate;
   /** What is stored for an alias, or null. Synchronous: a memory-mapped read. */
   certificate(app: AppKey, alias: string): SealedCertificate | null;
-  /** All of them, read for a start: their bytes lie together. */
+  /** All of them in the order of application and alias, read for a start: their bytes lie together. */
   allCertificates(): Iterable<readonly [app: AppKey, alias: string, certificate: SealedCertificate]>;
   /** What a freeze keeps for an alias whose certificate was removed or replaced within it. */
   frozenCertificate(app: AppKey, alias: string): SealedCertificate | null;
