@@ -1,8 +1,7 @@
 /** What is known of a connection from its sockets, before a byte of HTTP. */
 import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
-import { createForwarding, type Forwarding } from '../http/forwarding.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import { Forwarder } from '../http/forwarding.ts';
 import { plainAddress, type Trust, trustOf } from '../http/trusted-proxies.ts';
 import type { ClientIdentity } from './client-certificate.ts';
 
@@ -37,12 +36,7 @@ export function trustFrom(http: Config['http']): Trust {
 }
 
 /** What writes the forwarding fields of each request of a connection. */
-export function forwardingOf(
-  { peerAddress, scheme, port, client }: ConnectionFacts,
-  trust: Trust,
-): (head: RequestHead, startedAt: string) => Forwarding {
-  return createForwarding(
-    { peerAddress, scheme, port, trusted: trust(peerAddress), certificateLines: client?.lines ?? '' },
-    trust,
-  );
+export function forwarderOf({ peerAddress, scheme, port, client }: ConnectionFacts, trust: Trust): Forwarder {
+  const certificateLines = client?.lines ?? '';
+  return new Forwarder({ peerAddress, scheme, port, trusted: trust(peerAddress), certificateLines }, trust);
 }

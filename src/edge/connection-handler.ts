@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/schema.ts';
 import { createHttpProxyEngine } from '../engine-http-proxy/engine.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
+import { upstreamRequest } from './forwarded-request.ts';
 import { Http1Connection } from './http1-connection.ts';
 import { Http1Input } from './http1-input.ts';
 import { Http1Clock } from './http1-timeouts.ts';
@@ -12,7 +13,7 @@ import { http2IsAvailable, http2Options } from './http2-options.ts';
 import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, ownAnswer } from './respond.ts';
 import { endpointsOf, type Serving } from './serving.ts';
-import { describeRequest, newContext, routeRequest, upstreamRequest } from './start-request.ts';
+import { describeRequest, newContext, routeRequest } from './start-request.ts';
 
 export interface ConnectionHandler {
   /** Takes a connection over: plain, or with TLS up. */

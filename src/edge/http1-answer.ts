@@ -1,12 +1,12 @@
 /** The answer to one HTTP/1.1 request as it is written: head, coding of the body, the connection's fate. Gathered, then written once. */
 import { chunkHead, lastChunk } from '../http/chunked.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { Pieces } from '../upstream/pieces.ts';
 import type { TurnWriter } from '../upstream/turn-writer.ts';
-import { Http1Output } from './http1-output.ts';
 import type { OwnAnswer } from './respond.ts';
 
 export class Http1Answer {
-  readonly #output = new Http1Output();
+  readonly #output = new Pieces();
   #minorVersion: 0 | 1 = 1;
   #chunked = false;
   /** Only the connection's end tells the client that the answer is whole. */
@@ -40,17 +40,24 @@ export class Http1Answer {
     this.#chunked = unknownLength && this.#minorVersion === 1;
     this.endsWithConnection = unknownLength && this.#minorVersion === 0;
     if (this.endsWithConnection) this.keepAlive = false;
-    const coding = this.#chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-    this.#output.text(`${head.statusLine}\r\n${head.kept}${coding}${this.#connectionField()}\r\n`);
+    const output = this.#output;
+    if (head.wire === null) output.text(`${head.statusLine}\r\n${head.kept}`);
+    else head.wire.linesTo(output);
+    if (this.#chunked) output.text('Transfer-Encoding: chunked\r\n');
+    output.text(this.#connectionField());
+    if (head.wire === null) output.text('\r\n');
+    else head.wire.emptyLineTo(output);
   }
 
-  body(view: Buffer): void {
+  /** Bytes `[start, end)` of a view that may be overwritten after `writeTo`. */
+  body(view: Buffer, start: number, end: number): void {
+    const output = this.#output;
     if (!this.#chunked) {
-      this.#output.view(view);
-    } else if (view.length > 0) {
-      this.#output.text(chunkHead(view.length));
-      this.#output.view(view);
-      this.#output.text('\r\n');
+      output.range(view, start, end);
+    } else if (end > start) {
+      output.text(chunkHead(end - start));
+      output.range(view, start, end);
+      output.text('\r\n');
     }
   }
 
@@ -65,7 +72,7 @@ export class Http1Answer {
     this.#output.text(
       `${head.statusLine}\r\n${head.kept}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`,
     );
-    if (first.length > 0) this.#output.view(first);
+    this.#output.bytes(first);
   }
 
   /** An answer of ours. */
@@ -80,7 +87,7 @@ export class Http1Answer {
 
   /** Writes what was gathered. */
   writeTo(writer: TurnWriter): void {
-    this.#output.writeTo(writer);
+    if (this.#output.size > 0) writer.writePieces(this.#output);
   }
 
   #connectionField(): string {

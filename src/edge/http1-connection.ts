@@ -4,17 +4,17 @@
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Forwarding } from '../http/forwarding.ts';
+import type { Forwarder } from '../http/forwarding.ts';
 import { type HeadError, isHeadError, type RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import { epochDigits } from '../telemetry/epoch-text.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
 import { TurnWriter } from '../upstream/turn-writer.ts';
 import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
-import { type ConnectionFacts, forwardingOf } from './connection-facts.ts';
+import { type ConnectionFacts, forwarderOf } from './connection-facts.ts';
+import { ForwardedRequest } from './forwarded-request.ts';
 import { Http1Answer } from './http1-answer.ts';
 import { Http1Input } from './http1-input.ts';
 import { Http1Clock, type Http1Phase } from './http1-timeouts.ts';
@@ -22,7 +22,7 @@ import { readInto } from './read-into.ts';
 import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf, type LiveConnection, type Serving } from './serving.ts';
-import { describeRequest, newContext, RequestMeans, routeRequest, upstreamRequest } from './start-request.ts';
+import { describeRequest, newContext, RequestMeans, routeRequest } from './start-request.ts';
 import { socketEnd, startTunnel, type Tunnel, tunnelOptions } from './tunnel.ts';
 
 const PIPELINE_LIMIT_BYTES = 65_536;
@@ -32,7 +32,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   readonly #writer: TurnWriter;
   readonly #serving: Serving;
   readonly facts: ConnectionFacts;
-  readonly #forwarding: (head: RequestHead, startedAt: string) => Forwarding;
+  readonly #forwarder: Forwarder;
   readonly #answer = new Http1Answer();
   #phase: Http1Phase = 'head';
   readonly #input = new Http1Input();
@@ -54,7 +54,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#writer = new TurnWriter(socket);
     this.#serving = serving;
     this.facts = facts;
-    this.#forwarding = forwardingOf(facts, serving.trust);
+    this.#forwarder = forwarderOf(facts, serving.trust);
     serving.connections.add(this);
     // Also with shared reads: what lies in the socket already comes this way.
     socket.on('data', (chunk: Buffer) => this.#onView(chunk));
@@ -135,12 +135,11 @@ export class Http1Connection implements ResponseSink, LiveConnection {
       this.#refuse(destination);
       return;
     }
-    const forwarding = this.#forwarding(head, epochDigits(context.startedAtUs));
-    context.clientAddress = forwarding.clientAddress;
-    const request = upstreamRequest(head, forwarding, context.host);
+    const request = new ForwardedRequest(head, this.#forwarder, context);
     const endpoints = endpointsOf(destination, this.facts.scheme, request.asksUpgrade);
     this.#exchange = new Exchange(request, new RequestMeans(serving, endpoints, context), this);
     this.#exchange.start();
+    request.leaveBytes();
     this.flush();
   }
 
@@ -225,9 +224,9 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#answer.head(head, bodyless);
   }
 
-  onBody(view: Buffer): void {
-    if (this.#context !== null) this.#context.bytesOut += view.length;
-    this.#answer.body(view);
+  onBody(view: Buffer, start: number, end: number): void {
+    if (this.#context !== null) this.#context.bytesOut += end - start;
+    this.#answer.body(view, start, end);
   }
 
   onEnd(trailer: string): void {

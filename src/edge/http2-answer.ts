@@ -5,7 +5,7 @@
 import type { ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
 import { type Http2Fields, http2Fields, joinedFields } from '../http/http2-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import { writeGathered } from '../upstream/gathered-write.ts';
+import { writeParts } from '../upstream/gathered-write.ts';
 import { answerTrailers } from '../upstream/http2-trailers.ts';
 import type { OwnAnswer } from './respond.ts';
 
@@ -112,7 +112,7 @@ export class Http2Answer {
       if (this.#bytes > 0) this.#stream.end(this.#taken());
       else this.#stream.end();
     } else if (this.#bytes > 0) {
-      writeGathered(this.#stream, this.#parts, this.#bytes);
+      writeParts(this.#stream, this.#parts);
       this.#parts.length = 0;
       this.#bytes = 0;
     }

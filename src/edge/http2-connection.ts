@@ -4,10 +4,9 @@
  */
 import http2, { type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import type { Forwarding } from '../http/forwarding.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import type { Forwarder } from '../http/forwarding.ts';
 import { createEventBudget, type EventBudget } from '../upstream/event-budget.ts';
-import { type ConnectionFacts, forwardingOf } from './connection-facts.ts';
+import { type ConnectionFacts, forwarderOf } from './connection-facts.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-options.ts';
 import type { Http2Owner, SweptRequest } from './http2-owner.ts';
 import { Http2Request } from './http2-request.ts';
@@ -35,7 +34,7 @@ export interface Http2Means {
 export class Http2Connection implements LiveConnection, Http2Owner {
   readonly serving: Serving;
   readonly facts: ConnectionFacts;
-  readonly forwarding: (head: RequestHead, startedAt: string) => Forwarding;
+  readonly forwarder: Forwarder;
   readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
   readonly #requests = new Set<SweptRequest>();
@@ -58,7 +57,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
     const { maxResets, maxControlFrames, floodWindowMs } = serving.http2;
     this.#resets = createEventBudget(maxResets, floodWindowMs);
     this.#controlFrames = createEventBudget(maxControlFrames, floodWindowMs);
-    this.forwarding = forwardingOf(facts, serving.trust);
+    this.forwarder = forwarderOf(facts, serving.trust);
     serving.connections.add(this);
     // The session's own listener comes and goes with it; 'close' follows an error and does the work.
     socket.on('error', () => {});

@@ -1,6 +1,5 @@
 /** What a stream knows of the HTTP/2 connection that it came on. */
-import type { Forwarding } from '../http/forwarding.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import type { Forwarder } from '../http/forwarding.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { Serving } from './serving.ts';
 
@@ -17,7 +16,7 @@ export interface Http2Owner {
   readonly failure: string;
   /** Bytes that may wait in one stream: the more streams, the fewer. */
   readonly waitingLimit: number;
-  forwarding(head: RequestHead, startedAt: string): Forwarding;
+  readonly forwarder: Forwarder;
   /** The stream is closed; `brokenOff`: by the client, before its answer was out. */
   onClosed(request: SweptRequest, brokenOff: boolean): void;
 }

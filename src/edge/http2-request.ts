@@ -6,19 +6,19 @@ import http2, { type ServerHttp2Stream } from 'node:http2';
 import { type Http2Head, http2Fields, readHttp2Head } from '../http/http2-head.ts';
 import { type HeadError, isHeadError, type RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import { epochDigits } from '../telemetry/epoch-text.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
 import { BodyRate } from './body-rate.ts';
+import { ForwardedRequest } from './forwarded-request.ts';
 import { Http2Answer } from './http2-answer.ts';
 import { Http2Body, type Http2BodyOwner } from './http2-body.ts';
 import type { Http2Owner } from './http2-owner.ts';
 import { asUpgrade, isConfirmed, tunnelEnd, webSocketKey } from './http2-websocket.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf } from './serving.ts';
-import { describeRequest, newContext, RequestMeans, routeRequest, upstreamRequest } from './start-request.ts';
+import { describeRequest, newContext, RequestMeans, routeRequest } from './start-request.ts';
 import { startTunnel, type Tunnel, tunnelOptions } from './tunnel.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
@@ -93,9 +93,7 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
       this.#refuse(destination);
       return;
     }
-    const forwarding = this.#owner.forwarding(asked, epochDigits(context.startedAtUs));
-    context.clientAddress = forwarding.clientAddress;
-    const request = upstreamRequest(asked, forwarding, context.host);
+    const request = new ForwardedRequest(asked, this.#owner.forwarder, context);
     const endpoints = endpointsOf(destination, facts.scheme, request.asksUpgrade);
     if (this.#clientOpen && this.#webSocketKey === '') {
       this.#body = new Http2Body(this.#stream, this, asked.contentLength);
@@ -156,10 +154,10 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
     this.#answer.head(head, bodyless);
   }
 
-  onBody(view: Buffer): void {
+  onBody(view: Buffer, start: number, end: number): void {
     if (this.#exchange === null) return;
-    this.#context.bytesOut += view.length;
-    this.#answer.body(view);
+    this.#context.bytesOut += end - start;
+    this.#answer.body(start === 0 && end === view.length ? view : view.subarray(start, end));
   }
 
   onEnd(trailer: string): void {

@@ -2,7 +2,7 @@
 import { createHostPatterns } from '../config/host-patterns.ts';
 import type { Config } from '../config/schema.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import type { ResponseHead } from '../http/response-head.ts';
+import { type ResponseHead, withKept } from '../http/response-head.ts';
 import type { Trust } from '../http/trusted-proxies.ts';
 import type { Destination } from '../router/router.ts';
 import { type OwnAnswer, redirectAnswer } from './respond.ts';
@@ -68,7 +68,7 @@ export function createHttpsPolicy(options: {
       if (hsts === 'off') return head;
       const own = OWN_LINES.test(head.kept);
       if ((own && hsts.gears === 'keep') || !hasCertificate(host)) return head;
-      return { ...head, kept: (own ? head.kept.replaceAll(ALL_OWN_LINES, '') : head.kept) + line };
+      return withKept(head, (own ? head.kept.replaceAll(ALL_OWN_LINES, '') : head.kept) + line);
     },
   };
 }

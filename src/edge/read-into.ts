@@ -6,12 +6,7 @@
  * alternative, a second socket around the first one's handle, loses the server's count of its connections.
  */
 import type { Socket } from 'node:net';
-import { viewsOf } from '../upstream/shared-read.ts';
-
-const READ_BUFFER_BYTES = 65_536;
-
-const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-const viewOf = viewsOf(sharedReadBuffer);
+import { clientReads } from '../upstream/arena.ts';
 
 interface Means {
   readonly buffer: symbol;
@@ -36,13 +31,13 @@ export function readInto(socket: Socket, onView: (view: Buffer) => void): boolea
   const inside = socket as unknown as Inside;
   const handle = inside._handle;
   if (means === null || typeof handle?.useUserBuffer !== 'function') return false;
-  inside[means.buffer] = sharedReadBuffer;
+  inside[means.buffer] = clientReads.buffer;
   inside[means.generator] = null;
   inside[means.callback] = (length: number): boolean => {
-    onView(viewOf(length));
+    onView(clientReads.viewOf(length));
     return true;
   };
-  handle.useUserBuffer(sharedReadBuffer);
+  handle.useUserBuffer(clientReads.buffer);
   return true;
 }
 

@@ -1,12 +1,11 @@
-/** From a request head to where it goes: context, route and upstream head. Pure but for the look-ups that `Serving` hands in. */
-import type { Forwarding } from '../http/forwarding.ts';
+/** From a request head to where it goes: context and route. Pure but for the look-ups that `Serving` hands in. */
 import { normalHost } from '../http/host.ts';
 import type { HeadError, RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { Destination } from '../router/router.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
 import type { RequestContext } from '../telemetry/request-context.ts';
-import type { ExchangeMeans, ExchangeRequest } from '../upstream/exchange.ts';
+import type { ExchangeMeans } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { Pools } from '../upstream/pools.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
@@ -82,7 +81,9 @@ export function routeRequest(
   // Most hosts come in normal form, and what the table holds is valid: one look-up then does all.
   let host = head.host;
   let destination = serving.route(host);
-  if (destination === null) {
+  if (destination !== null) {
+    head.host = destination.name;
+  } else {
     const normal = host === '' ? '' : normalHost(host);
     if (normal === null) return BAD_HOST;
     if (normal === '') return NO_HOST;
@@ -106,25 +107,6 @@ export function routeRequest(
   }
   const { endpoints, passThrough } = destination.route;
   return endpoints.length === 0 && passThrough.length > 0 ? refusal('TLS_ONLY') : destination;
-}
-
-/** Upgrade tokens that must not pass: with h2c the gear would speak a protocol that we then no longer see into. */
-const UPGRADE_NOT_PASSED = /(?:^|[\s,])(?:h2c|h2|tls)/i;
-
-/** The request as it goes upstream: first line, kept fields, ours, framing. */
-export function upstreamRequest(head: RequestHead, forwarding: Forwarding, host: string): ExchangeRequest {
-  const body = head.chunked ? 'chunked' : head.contentLength > 0 ? 'length' : 'none';
-  const asksUpgrade = head.upgrade !== '' && body === 'none' && !UPGRADE_NOT_PASSED.test(head.upgrade);
-  const framing = head.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-  const upgrade = asksUpgrade ? `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` : '';
-  return {
-    method: head.method,
-    servername: host,
-    body,
-    asksUpgrade,
-    upgrade: head.upgrade,
-    head: `${head.method} ${head.target} HTTP/1.1\r\n${head.kept}${forwarding.lines}${framing}${upgrade}\r\n`,
-  };
 }
 
 /** What a request's exchange needs: its endpoints, and a context that remembers the attempts. A class: closures cost one more object each. */

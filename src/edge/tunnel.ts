@@ -64,7 +64,7 @@ export function socketEnd(
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return {
     ...owner,
-    write: (view) => writer.writeParts([view], view.length),
+    write: (view) => writer.writeParts([view]),
     get writableLength() {
       return socket.writableLength;
     },

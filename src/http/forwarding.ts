@@ -23,28 +23,78 @@ export interface Forwarding {
   readonly clientAddress: string;
 }
 
-/**
- * Returns the function that writes the fields for each request of a connection. `startedAt`: epoch microseconds in digits. The part that
- * is the same for all requests is made once.
- */
-export function createForwarding(
-  downstream: Downstream,
-  trust: Trust,
-): (head: RequestHead, startedAt: string) => Forwarding {
-  const { peerAddress, scheme, port } = downstream;
-  // A trusted proxy speaks for its clients: its own certificate is none of theirs.
-  const certificateLines = downstream.trusted ? '' : downstream.certificateLines;
-  const fixed =
-    `${certificateLines}X-Forwarded-For: ${peerAddress}\r\nX-Client-IP: ${peerAddress}\r\n` +
-    `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\nX-Forwarded-Host: `;
-  const element = forwardedElement(peerAddress, scheme);
-  const plain = (head: RequestHead, startedAt: string): Forwarding => ({
-    clientAddress: peerAddress,
-    lines: `${fixed}${head.host}\r\nX-Request-Start: t=${startedAt}\r\nForwarded: ${element};host="${head.host}"\r\n`,
-  });
-  if (!downstream.trusted) return plain;
-  return (head, startedAt) =>
-    head.forwarding.length === 0 ? plain(head, startedAt) : believed(head, startedAt, downstream, trust);
+/** Digits of epoch seconds, and of the microseconds within one. */
+const SECOND_DIGITS = 10;
+const FRACTION_DIGITS = 6;
+const SECOND_US = 1e6;
+const ZERO = 0x30;
+
+/** The fields of each request of one connection. Times in epoch microseconds. */
+export class Forwarder {
+  readonly #downstream: Downstream;
+  readonly #trust: Trust;
+  /** The lines of the last plain request: the next one is nearly always for the same Host, at another time. */
+  #lines: Buffer | null = null;
+  #host = '';
+  #timeAt = 0;
+  #emptyLineAt = 0;
+  #second = -1;
+
+  constructor(downstream: Downstream, trust: Trust) {
+    this.#downstream = downstream;
+    this.#trust = trust;
+  }
+
+  /** Whether nothing but the connection, Host and time says what the gear is told. */
+  isPlain(head: RequestHead): boolean {
+    return !this.#downstream.trusted || head.forwarding.length === 0;
+  }
+
+  of(head: RequestHead, startedAtUs: number): Forwarding {
+    if (!this.isPlain(head)) return believed(head, String(startedAtUs), this.#downstream, this.#trust);
+    return {
+      clientAddress: this.#downstream.peerAddress,
+      lines: this.endOfHead(head.host, startedAtUs).toString('latin1', 0, this.#emptyLineAt),
+    };
+  }
+
+  /** The lines of a plain request with the empty line behind them, as latin1: valid until the next call. */
+  endOfHead(host: string, startedAtUs: number): Buffer {
+    const lines = this.#lines !== null && this.#host === host ? this.#lines : this.#make(host);
+    const second = Math.floor(startedAtUs / SECOND_US);
+    if (second !== this.#second) {
+      this.#second = second;
+      writeDigits(lines, this.#timeAt, SECOND_DIGITS, second);
+    }
+    writeDigits(lines, this.#timeAt + SECOND_DIGITS, FRACTION_DIGITS, startedAtUs - second * SECOND_US);
+    return lines;
+  }
+
+  #make(host: string): Buffer {
+    const { peerAddress, scheme, port, trusted, certificateLines } = this.#downstream;
+    const before =
+      // A trusted proxy speaks for its clients: its own certificate is none of theirs.
+      `${trusted ? '' : certificateLines}X-Forwarded-For: ${peerAddress}\r\nX-Client-IP: ${peerAddress}\r\n` +
+      `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\nX-Forwarded-Host: ${host}\r\nX-Request-Start: t=`;
+    const time = ''.padEnd(SECOND_DIGITS + FRACTION_DIGITS, '0');
+    const behind = `\r\nForwarded: ${forwardedElement(peerAddress, scheme)};host="${host}"\r\n\r\n`;
+    this.#lines = Buffer.from(before + time + behind, 'latin1');
+    this.#host = host;
+    this.#timeAt = before.length;
+    this.#emptyLineAt = this.#lines.length - 2;
+    this.#second = -1;
+    return this.#lines;
+  }
+}
+
+/** `value` in `count` decimal digits. */
+function writeDigits(target: Buffer, at: number, count: number, value: number): void {
+  let rest = value;
+  for (let index = at + count - 1; index >= at; index--) {
+    const tens = Math.floor(rest / 10);
+    target[index] = ZERO + rest - tens * 10;
+    rest = tens;
+  }
 }
 
 /** Fields of a request that came through a trusted proxy: its word stands, our hop is appended. */

@@ -143,6 +143,7 @@ export function readHttp2Head(
     // A Host field beside `:authority` has to agree with it; the caller compares normal forms, as for an absolute-form target.
     targetAuthority: authority === '' ? '' : (host ?? ''),
     kept: `host: ${effective}\r\n${lines}`,
+    wire: null,
     contentLength,
     chunked,
     keepAlive: true,

@@ -97,6 +97,7 @@ export function readHttp2Answer(
   }
   return {
     status,
+    wire: null,
     statusLine: `HTTP/1.1 ${status} ${reasons[status] ?? ''}`,
     kept,
     contentLength,

@@ -5,6 +5,7 @@
 import { hasIllegalBytes, isToken } from './characters.ts';
 import { firstLineEnd, LOOK_CLOSER, type WalkEnd } from './field-walk.ts';
 import { NOT_CONNECTION_OPTIONS, requestFieldRule, requestWalk } from './fields.ts';
+import { HeadBytes } from './head-bytes.ts';
 
 export interface HeadLimits {
   readonly maxTargetBytes: number;
@@ -23,8 +24,8 @@ export interface RequestHead {
   /** Origin-form (or `*`), byte for byte as sent; of an absolute-form target the part after the authority. */
   readonly target: string;
   readonly minorVersion: 0 | 1;
-  /** As sent; '' where HTTP/1.0 sent none. */
-  readonly host: string;
+  /** As sent; '' where HTTP/1.0 sent none. Whoever finds it just so elsewhere may put that copy here: texts that are one are compared at once. */
+  host: string;
   /** Authority of an absolute-form target, or ''. It has to agree with `host`; the caller compares normal forms. */
   readonly targetAuthority: string;
   /** Field lines that pass on, each with its CRLF, in the order and spelling they came in. */
@@ -41,6 +42,11 @@ export interface RequestHead {
   readonly forwarding: readonly (readonly [string, string])[];
   readonly userAgent: string;
   readonly referer: string;
+  /**
+   * Where request line and `kept` lie in what was read, until the next head is read or the bytes go; null where the head does not go
+   * on as it came.
+   */
+  readonly wire: HeadBytes | null;
 }
 
 const LENGTH_DIGITS_LIMIT = 16;
@@ -49,6 +55,9 @@ const BLANK = 0x20;
 const HASH = 0x23;
 const CR = 0x0d;
 const LF = 0x0a;
+
+/** Of the head that was scanned last. */
+const scanned = new HeadBytes();
 
 const NONE: readonly (readonly [string, string])[] = [];
 
@@ -64,7 +73,7 @@ export function scanRequestHead(bytes: Buffer, limits: HeadLimits): RequestHead 
   const lineEnd = firstLineEnd(bytes);
   if (lineEnd < 0 || requestWalk.walk(bytes, lineEnd + 2, limits.maxHeaders, false) !== 'whole') return null;
   const text = bytes.toString('latin1', 0, requestWalk.end);
-  const head = read({ bytes, text, lineEnd, limits, walked: 'whole' }, null);
+  const head = read({ bytes, text, lineEnd, limits, walked: 'whole', wire: scanned }, null);
   return isHeadError(head) ? null : head;
 }
 
@@ -75,7 +84,7 @@ export function readRequestHead(text: string, limits: HeadLimits): RequestHead |
   const end = requestWalk.walk(bytes, lineEnd + 2, limits.maxHeaders, false);
   // An empty line before the text ends: what follows it is no field.
   const walked = end === 'whole' && requestWalk.end < text.length ? 'bad' : end;
-  const head = read({ bytes, text, lineEnd, limits, walked }, null);
+  const head = read({ bytes, text, lineEnd, limits, walked, wire: null }, null);
   // An illegal byte stops the walk as something else, or behind something else: it is what is said of the head all the same.
   return isHeadError(head) && hasIllegalBytes(text)
     ? refuse('HTTP_ILLEGAL_BYTE', 'control character, bare CR or bare LF in the head')
@@ -94,10 +103,12 @@ interface Walked {
   readonly lineEnd: number;
   readonly limits: HeadLimits;
   readonly walked: WalkEnd;
+  /** Takes down where in `bytes` lies what passes on. */
+  readonly wire: HeadBytes | null;
 }
 
 function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead | HeadError {
-  const { text, lineEnd, limits } = walked;
+  const { text, lineEnd, limits, wire } = walked;
   const method = methodOf(text);
   const targetEnd = text.indexOf(' ', method.length + 1);
   if (method === '' || targetEnd < 0 || targetEnd > lineEnd || text.charCodeAt(lineEnd + 1) !== LF) {
@@ -116,6 +127,7 @@ function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead 
   const split = splitTarget(method, text.slice(method.length + 1, targetEnd), limits);
   if ('code' in split) return split;
 
+  wire?.begin(walked.bytes, lineEnd + 2);
   let kept = '';
   let runStart = lineEnd + 2;
   let host: string | null = null;
@@ -190,7 +202,10 @@ function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead 
           break;
       }
       if (!keep) {
-        if (runStart < lineStart) kept += text.slice(runStart, lineStart);
+        if (runStart < lineStart) {
+          kept += text.slice(runStart, lineStart);
+          wire?.keep(runStart, lineStart);
+        }
         runStart = end + 2;
       }
     }
@@ -201,7 +216,11 @@ function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead 
   if (walked.walked !== 'whole') {
     return refuse('HTTP_FIELD_NAME', 'a field line does not begin with a field name and a colon');
   }
-  if (runStart < text.length) kept += runStart === 0 ? text : text.slice(runStart);
+  if (runStart < text.length) {
+    kept += text.slice(runStart);
+    wire?.keep(runStart, text.length);
+  }
+  wire?.finish(text.length);
 
   if (chunked && contentLength !== -1) {
     return refuse('HTTP_TWO_FRAMINGS', 'Content-Length and Transfer-Encoding together');
@@ -242,6 +261,7 @@ function read(walked: Walked, dropped: ReadonlySet<string> | null): RequestHead 
     forwarding: forwarding ?? NONE,
     userAgent,
     referer,
+    wire: minorVersion === 1 && split.authority === '' ? wire : null,
   };
 }
 

@@ -2,6 +2,8 @@
 import { hasIllegalBytes } from './characters.ts';
 import { firstLineEnd, LOOK_CLOSER, VALUE, type WalkEnd } from './field-walk.ts';
 import { responseWalk } from './fields.ts';
+import { HeadBytes } from './head-bytes.ts';
+import { readPlainResponseHead } from './plain-response-head.ts';
 import { connectionOptions, namedFields, readLength, saysKeepAlive, trimmed } from './request-head.ts';
 
 export interface ResponseHead {
@@ -16,6 +18,17 @@ export interface ResponseHead {
   readonly keepAlive: boolean;
   /** Upgrade tokens of a 101, else ''. */
   readonly upgrade: string;
+  /**
+   * Where status line and `kept` lie in what was read, for as long as the sink is told of the head; null where the head does not go on
+   * as it came.
+   */
+  readonly wire: HeadBytes | null;
+}
+
+/** The head with other field lines. */
+export function withKept(head: ResponseHead, kept: string): ResponseHead {
+  const { status, statusLine, contentLength, chunked, keepAlive, upgrade } = head;
+  return { status, statusLine, kept, contentLength, chunked, keepAlive, upgrade, wire: null };
 }
 
 /** Why a response head was refused. */
@@ -34,6 +47,9 @@ const ONE = 0x31;
 const CR = 0x0d;
 const LF = 0x0a;
 
+/** Of the head that was scanned last. */
+const scanned = new HeadBytes();
+
 function refuse(code: string, reason: string): ResponseHeadError {
   return { code, reason };
 }
@@ -45,8 +61,10 @@ function refuse(code: string, reason: string): ResponseHeadError {
 export function scanResponseHead(bytes: Buffer, maxHeaders: number): ResponseHead | null {
   const lineEnd = firstLineEnd(bytes);
   if (lineEnd < 0 || responseWalk.walk(bytes, lineEnd + 2, maxHeaders, false) !== 'whole') return null;
+  const plain = readPlainResponseHead(bytes, lineEnd, scanned);
+  if (plain !== null) return plain;
   const text = bytes.toString('latin1', 0, responseWalk.end);
-  const head = read({ bytes, text, lineEnd, maxHeaders, walked: 'whole' }, null);
+  const head = read({ bytes, text, lineEnd, maxHeaders, walked: 'whole', wire: scanned }, null);
   return 'code' in head ? null : head;
 }
 
@@ -57,7 +75,7 @@ export function readResponseHead(text: string, maxHeaders: number): ResponseHead
   const end = responseWalk.walk(bytes, lineEnd + 2, maxHeaders, false);
   // An empty line before the text ends: what follows it is no field.
   const walked = end === 'whole' && responseWalk.end < text.length ? 'bad' : end;
-  const head = read({ bytes, text, lineEnd, maxHeaders, walked }, null);
+  const head = read({ bytes, text, lineEnd, maxHeaders, walked, wire: null }, null);
   // An illegal byte stops the walk as something else, or behind something else: it is what is said of the head all the same.
   return 'code' in head && hasIllegalBytes(text)
     ? refuse('UPSTREAM_ILLEGAL_BYTE', 'control character, bare CR or bare LF in the head')
@@ -71,10 +89,12 @@ interface Walked {
   readonly lineEnd: number;
   readonly maxHeaders: number;
   readonly walked: WalkEnd;
+  /** Takes down where in `bytes` lies what passes on. */
+  readonly wire: HeadBytes | null;
 }
 
 function read(head: Walked, dropped: ReadonlySet<string> | null): ResponseHead | ResponseHeadError {
-  const { text, lineEnd } = head;
+  const { text, lineEnd, wire } = head;
   if (endOfStatusLine(text) !== lineEnd) {
     return refuse('UPSTREAM_STATUS_LINE', 'the status line is not `HTTP/1.1 200 Reason`');
   }
@@ -83,6 +103,7 @@ function read(head: Walked, dropped: ReadonlySet<string> | null): ResponseHead |
     100 * digitAt(text, STATUS_AT) + 10 * digitAt(text, STATUS_AT + 1) + digitAt(text, STATUS_AT + 2);
   const withoutBody = status < 200 || status === 204;
 
+  wire?.begin(head.bytes, lineEnd + 2);
   let kept = '';
   let runStart = lineEnd + 2;
   let contentLength = -1;
@@ -126,7 +147,10 @@ function read(head: Walked, dropped: ReadonlySet<string> | null): ResponseHead |
           break;
       }
       if (!keep) {
-        if (runStart < lineStart) kept += text.slice(runStart, lineStart);
+        if (runStart < lineStart) {
+          kept += text.slice(runStart, lineStart);
+          wire?.keep(runStart, lineStart);
+        }
         runStart = end + 2;
       }
     }
@@ -137,7 +161,11 @@ function read(head: Walked, dropped: ReadonlySet<string> | null): ResponseHead |
   if (head.walked !== 'whole') {
     return refuse('UPSTREAM_FIELD_NAME', 'a field line does not begin with a field name and a colon');
   }
-  if (runStart < text.length) kept += text.slice(runStart);
+  if (runStart < text.length) {
+    kept += text.slice(runStart);
+    wire?.keep(runStart, text.length);
+  }
+  wire?.finish(text.length);
 
   if (chunked && (contentLength !== -1 || minorVersion === 0)) {
     return refuse(
@@ -161,7 +189,16 @@ function read(head: Walked, dropped: ReadonlySet<string> | null): ResponseHead |
   }
   const reason = lineEnd > REASON_AT ? text.slice(REASON_AT, lineEnd) : ' ';
   const statusLine = minorVersion === 1 ? text.slice(0, lineEnd) : `HTTP/1.1 ${status}${reason}`;
-  return { status, statusLine, kept, contentLength, chunked, keepAlive, upgrade };
+  return {
+    status,
+    statusLine,
+    kept,
+    contentLength,
+    chunked,
+    keepAlive,
+    upgrade,
+    wire: minorVersion === 1 ? wire : null,
+  };
 }
 
 function digitAt(text: string, at: number): number {

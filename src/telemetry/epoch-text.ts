@@ -4,24 +4,15 @@
 const THREE_DIGITS: readonly string[] = Array.from({ length: 1_000 }, (_, n) => String(n).padStart(3, '0'));
 
 let second = -1;
-let secondText = '';
 let isoText = '';
 
 function at(epochUs: number): number {
   const whole = Math.floor(epochUs / 1e6);
   if (whole !== second) {
     second = whole;
-    secondText = String(whole);
     isoText = new Date(whole * 1_000).toISOString().slice(0, 19);
   }
   return epochUs - whole * 1e6;
-}
-
-/** Epoch microseconds as decimal digits. Sixteen digits cost more to convert than the rest of a forwarding field to write. */
-export function epochDigits(epochUs: number): string {
-  const us = at(epochUs);
-  const ms = Math.floor(us / 1_000);
-  return secondText + THREE_DIGITS[ms] + THREE_DIGITS[us - ms * 1_000];
 }
 
 /** Epoch microseconds as UTC, ISO 8601 with milliseconds. */

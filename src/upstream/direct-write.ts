@@ -13,12 +13,12 @@ import { getSystemErrorName } from 'node:util';
 interface WriteRequest {
   oncomplete?: (status: number) => void;
   /** Keeps the bytes alive. */
-  buffer?: string | Buffer;
+  buffer?: string | Uint8Array;
 }
 
 /** A socket's handle as far as it is needed. Both writes return 0 or a negative system error. */
 export interface DirectHandle {
-  writeBuffer(request: WriteRequest, bytes: Buffer): number;
+  writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
   writeLatin1String(request: WriteRequest, text: string): number;
   /** Bytes that the kernel has not taken. */
   readonly writeQueueSize: number;
@@ -61,7 +61,7 @@ export function directHandle(socket: Socket): DirectHandle | null {
 export function writeDirectly(
   socket: Socket,
   handle: DirectHandle,
-  piece: string | Buffer,
+  piece: string | Uint8Array,
   owner: WriteOwner,
 ): 'taken' | 'held' {
   if (WriteRequestOf === null || socket.destroyed) return 'taken';

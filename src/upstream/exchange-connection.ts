@@ -1,6 +1,16 @@
 /** What an exchange needs of a connection to a gear: all of one in HTTP/1.1, one stream of one in HTTP/2. */
+
 import type { UpstreamFailure } from './failure.ts';
+import type { Pieces } from './pieces.ts';
 import type { ResponseSink } from './sink.ts';
+
+/** A request's head as it goes upstream. */
+export interface OutgoingHead {
+  /** Latin1 text as of HTTP/1.1, with its empty line. */
+  readonly head: string;
+  /** Adds the same to `pieces`, from the bytes in which it came; false, and nothing added, when they are not there (any more). */
+  headTo?(pieces: Pieces): boolean;
+}
 
 export interface BegunRequest {
   readonly isHead: boolean;
@@ -17,12 +27,11 @@ export interface ExchangeConnection {
   readonly full: boolean;
   /** A body of unknown length needs no chunked coding. */
   readonly framesBodies: boolean;
-  /** `head`: latin1 text as of HTTP/1.1, with its empty line. */
-  begin(sink: ResponseSink, head: string, request: BegunRequest): void;
+  begin(sink: ResponseSink, head: OutgoingHead, request: BegunRequest): void;
   /** False: wait for the sink's `onWritable`. */
   write(bytes: Buffer | string): boolean;
-  /** The same for parts of `size` bytes in all, which are the caller's again when it returns. */
-  writeParts(parts: readonly (Buffer | string)[], size: number): boolean;
+  /** The same for parts, which are the caller's again when it returns. */
+  writeParts(parts: readonly (Buffer | string)[]): boolean;
   /** The request is whole. `trailer`: field lines, where `framesBodies`. */
   finishRequest(trailer: string): void;
   /** The sink has room again. */

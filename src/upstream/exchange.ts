@@ -5,17 +5,15 @@
 import { chunkHead, lastChunk } from '../http/chunked.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
-import type { ExchangeConnection } from './exchange-connection.ts';
+import type { ExchangeConnection, OutgoingHead } from './exchange-connection.ts';
 import { mayRetry, type UpstreamFailure } from './failure.ts';
 import type { Pools } from './pools.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
 
 const CRLF = '\r\n';
 
-export interface ExchangeRequest {
+export interface ExchangeRequest extends OutgoingHead {
   readonly method: string;
-  /** The head as it goes upstream: latin1 text with its empty line. */
-  readonly head: string;
   /** Host in normal form: SNI towards TLS endpoints. */
   readonly servername: string;
   readonly body: 'none' | 'length' | 'chunked';
@@ -81,10 +79,8 @@ export class Exchange implements ResponseSink {
     // An empty chunk would be the last one, and what follows a request of its own.
     if (size === 0) return !connection.full;
     this.#bodySent = true;
-    if (this.#request.body === 'length' || connection.framesBodies)
-      return connection.writeParts(slices, size);
-    const head = chunkHead(size);
-    return connection.writeParts([head, ...slices, CRLF], head.length + size + CRLF.length);
+    if (this.#request.body === 'length' || connection.framesBodies) return connection.writeParts(slices);
+    return connection.writeParts([chunkHead(size), ...slices, CRLF]);
   }
 
   /** The body is whole; `trailer` are field lines that may pass on. */
@@ -147,7 +143,7 @@ export class Exchange implements ResponseSink {
 
   #begin(connection: ExchangeConnection): void {
     this.#connection = connection;
-    connection.begin(this, this.#request.head, {
+    connection.begin(this, this.#request, {
       isHead: this.#request.method === 'HEAD',
       upgrade: this.#request.asksUpgrade ? this.#request.upgrade : null,
       whole: this.#bodyWhole,
@@ -164,8 +160,8 @@ export class Exchange implements ResponseSink {
     this.#sink.onHead(this.#means.answerHead(head), bodyless);
   }
 
-  onBody(view: Buffer): void {
-    this.#sink.onBody(view);
+  onBody(view: Buffer, start: number, end: number): void {
+    this.#sink.onBody(view, start, end);
   }
 
   onEnd(trailer: string): void {

@@ -5,6 +5,7 @@
  * need a buffer of its own for every connection.
  */
 import type { Writable } from 'node:stream';
+import { Pieces } from './pieces.ts';
 
 /** Below it Node's own pool of small buffers does well. */
 const LARGE_BYTES = 8_192;
@@ -14,33 +15,29 @@ const MAX_FREE = 64;
 
 const free: Buffer[] = [];
 
-/** Writes `parts` (text is latin1), `size` bytes in all, in one go. The parts are the caller's again when it returns. */
-export function writeGathered(to: Writable, parts: readonly (string | Buffer)[], size: number): void {
+/** Empty between two calls. */
+const gathered = new Pieces();
+
+/** Writes `parts` (text is latin1) in one go; they are the caller's again when it returns. */
+export function writeParts(to: Writable, parts: readonly (string | Buffer)[]): void {
+  gathered.parts(parts);
+  writeGathered(to, gathered);
+  gathered.clear();
+}
+
+/** Writes the pieces in one go; what they were taken from is the caller's again when it returns. */
+export function writeGathered(to: Writable, pieces: Pieces): void {
+  const { size } = pieces;
   if (size < LARGE_BYTES || size > BUFFER_BYTES) {
-    to.write(filled(Buffer.allocUnsafe(size), parts));
+    const bytes = Buffer.allocUnsafe(size);
+    pieces.copyInto(bytes, 0);
+    to.write(bytes);
     return;
   }
   const buffer = free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  to.write(filled(buffer, parts).subarray(0, size), (error) => {
+  pieces.copyInto(buffer, 0);
+  to.write(buffer.subarray(0, size), (error) => {
     // Whoever was to write it may still hold it after a failure.
     if (!error && free.length < MAX_FREE) free.push(buffer);
   });
-}
-
-function filled(buffer: Buffer, parts: readonly (string | Buffer)[]): Buffer {
-  fill(buffer, 0, parts);
-  return buffer;
-}
-
-/** Copies `parts` (text is latin1) into `buffer` from `at` on; returns where they end. */
-export function fill(buffer: Buffer, at: number, parts: readonly (string | Buffer)[]): number {
-  let end = at;
-  for (const part of parts) {
-    if (typeof part === 'string') end += buffer.write(part, end, 'latin1');
-    else {
-      buffer.set(part, end);
-      end += part.length;
-    }
-  }
-  return end;
 }

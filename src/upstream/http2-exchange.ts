@@ -8,9 +8,9 @@ import { passableTrailer } from '../http/chunked.ts';
 import { http2Fields, http2Trailer, joinedFields } from '../http/http2-head.ts';
 import { http2Request, readHttp2Answer } from '../http/http2-upstream.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import type { BegunRequest, ExchangeConnection } from './exchange-connection.ts';
+import type { BegunRequest, ExchangeConnection, OutgoingHead } from './exchange-connection.ts';
 import type { UpstreamFailureCode } from './failure.ts';
-import { writeGathered } from './gathered-write.ts';
+import { writeParts } from './gathered-write.ts';
 import { answerTrailers } from './http2-trailers.ts';
 import type { ResponseSink } from './sink.ts';
 
@@ -92,7 +92,7 @@ export class Http2Exchange implements ExchangeConnection {
 
   // --- the request ---
 
-  begin(sink: ResponseSink, head: string, request: BegunRequest): void {
+  begin(sink: ResponseSink, { head }: OutgoingHead, request: BegunRequest): void {
     this.#sink = sink;
     this.#isHead = request.isHead;
     this.#requestWhole = request.whole;
@@ -139,11 +139,11 @@ export class Http2Exchange implements ExchangeConnection {
     return !this.full;
   }
 
-  writeParts(parts: readonly (Buffer | string)[], size: number): boolean {
+  writeParts(parts: readonly (Buffer | string)[]): boolean {
     const stream = this.#stream;
     if (stream === null || this.#sink === null || stream.destroyed || stream.writableEnded) return true;
     this.lastActivity = performance.now();
-    writeGathered(stream, parts, size);
+    writeParts(stream, parts);
     return !this.full;
   }
 
@@ -243,7 +243,7 @@ export class Http2Exchange implements ExchangeConnection {
     for (const part of parts) {
       // The sink may have given the exchange up meanwhile.
       if (this.#sink === null) return;
-      sink.onBody(part);
+      sink.onBody(part, 0, part.length);
     }
     if (this.#sink === null) return;
     if (this.#ended) {

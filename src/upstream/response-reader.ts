@@ -81,7 +81,7 @@ export class ResponseReader {
         case 'length': {
           const end = Math.min(view.length, at + this.#remaining);
           this.#remaining -= end - at;
-          sink.onBody(at === 0 && end === view.length ? view : view.subarray(at, end));
+          sink.onBody(view, at, end);
           at = end;
           if (this.#remaining === 0) return this.#whole(view, at);
           break;
@@ -91,7 +91,7 @@ export class ResponseReader {
           if (decoder === null) return this.#fail('RESPONSE_INVALID', 'no decoder');
           const slices: Buffer[] = [];
           at = decoder.feed(view, at, slices);
-          for (const slice of slices) sink.onBody(slice);
+          for (const slice of slices) sink.onBody(slice, 0, slice.length);
           if (decoder.error !== '') return this.#fail('RESPONSE_INVALID', decoder.error);
           if (decoder.done) {
             this.trailer = passableTrailer(decoder.trailer);
@@ -100,7 +100,7 @@ export class ResponseReader {
           break;
         }
         case 'until-close':
-          sink.onBody(at === 0 ? view : view.subarray(at));
+          sink.onBody(view, at, view.length);
           return 'more';
         case 'over':
           return this.#fail('RESPONSE_INVALID', 'bytes behind the answer');
@@ -162,6 +162,7 @@ export class ResponseReader {
     const bodyless = this.#isHead || head.status === 204 || head.status === 304;
     this.keepAlive = head.keepAlive;
     sink.onHead(head, bodyless);
+    head.wire?.leave();
     if (bodyless || head.contentLength === 0) {
       this.#phase = 'over';
       return 'whole';

@@ -8,7 +8,8 @@ export interface ResponseSink {
   onInterim(head: ResponseHead): void;
   /** `bodyless`: no body follows whatever the head says (HEAD, 204, 304). */
   onHead(head: ResponseHead, bodyless: boolean): void;
-  onBody(view: Buffer): void;
+  /** Body bytes: those of `view` from `start` up to `end`. */
+  onBody(view: Buffer, start: number, end: number): void;
   /** The answer is whole. `trailer`: field lines that may pass on. */
   onEnd(trailer: string): void;
   /** 101: from now on raw bytes go both ways between the client and `connection`, which belongs to the sink. */

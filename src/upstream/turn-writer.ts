@@ -5,26 +5,30 @@
  * `writableLength` and 'drain' right by itself. Call `settle` before anything else is done with the socket's writing side.
  */
 import type { Socket } from 'node:net';
+import { freeWriteRoom, type WriteRoom } from './arena.ts';
 import { type DirectHandle, directHandle, type WriteOwner, writeDirectly } from './direct-write.ts';
-import { fill, writeGathered } from './gathered-write.ts';
+import { writeGathered } from './gathered-write.ts';
+import { Pieces } from './pieces.ts';
 
 /** Above it a piece is the stream's affair, with its back-pressure. */
 const MAX_DIRECT_BYTES = 16_384;
-/** What one turn writes at most before it goes out early. A client that does not read holds one such buffer, within what may wait for it anyway. */
-const TURN_BYTES = 65_536;
-
 let queue: TurnWriter[] = [];
-let buffer = Buffer.allocUnsafeSlow(TURN_BYTES);
-let used = 0;
+let room = freeWriteRoom();
+const IN_ROOM = Symbol('in the room of this turn');
+/** Empty between two calls. */
+const gathered = new Pieces();
 
 export class TurnWriter implements WriteOwner {
   readonly #socket: Socket;
   #handle: DirectHandle | null = null;
-  /** Goes out at the end of this turn; a Buffer lies in the turn's own. */
-  #pending: string | Buffer | null = null;
+  /** Goes out at the end of this turn. Bytes lie in the turn's room: a view of them is made when it is needed, most of them for that moment. */
+  #pending: string | typeof IN_ROOM | null = null;
+  #start = 0;
+  #end = 0;
   #queued = false;
-  /** The kernel has not taken the last direct write whole. */
+  /** The kernel has not taken the last direct write whole; of bytes, they are in this room. */
   #held = false;
+  #heldIn: WriteRoom | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -37,14 +41,21 @@ export class TurnWriter implements WriteOwner {
     this.#enqueue();
   }
 
-  /** `parts` (text is latin1), `size` bytes in all, which are the caller's again when it returns. */
-  writeParts(parts: readonly (string | Buffer)[], size: number): void {
-    if (size <= MAX_DIRECT_BYTES && this.#isFree()) {
-      if (used + size > TURN_BYTES) flushAll();
-      const end = fill(buffer, used, parts);
-      this.#pending = buffer.subarray(used, end);
-      used = end;
-    } else writeGathered(this.#corked(), parts, size);
+  /** `parts` (text is latin1), which are the caller's again when it returns. */
+  writeParts(parts: readonly (string | Buffer)[]): void {
+    gathered.parts(parts);
+    this.writePieces(gathered);
+  }
+
+  /** What the pieces were taken from is the caller's again when it returns, and so are they, cleared. */
+  writePieces(pieces: Pieces): void {
+    if (pieces.size <= MAX_DIRECT_BYTES && this.#isFree()) {
+      if (!room.hasRoomFor(pieces.size)) flushAll();
+      this.#start = room.end;
+      this.#end = room.take(pieces);
+      this.#pending = IN_ROOM;
+    } else writeGathered(this.#corked(), pieces);
+    pieces.clear();
     this.#enqueue();
   }
 
@@ -73,8 +84,8 @@ export class TurnWriter implements WriteOwner {
     if (socket.writableCorked === 0) socket.cork();
     const pending = this.#pending;
     this.#pending = null;
-    if (typeof pending === 'string') socket.write(pending, 'latin1');
-    else if (pending !== null) socket.write(Buffer.from(pending));
+    if (pending === IN_ROOM) socket.write(Buffer.from(room.view(this.#start, this.#end)));
+    else if (pending !== null) socket.write(pending, 'latin1');
     return socket;
   }
 
@@ -85,29 +96,34 @@ export class TurnWriter implements WriteOwner {
     queue.push(this);
   }
 
-  /** For `flushAll` only. True: the turn's buffer is not free again. */
-  flush(): boolean {
+  /** For `flushAll` only; `from`: where this turn's bytes lie. */
+  flush(from: WriteRoom): void {
     this.#queued = false;
     const pending = this.#pending;
     if (pending === null || this.#handle === null) {
       this.#socket.uncork();
-      return false;
+      return;
     }
     this.#pending = null;
-    this.#held = writeDirectly(this.#socket, this.#handle, pending, this) === 'held';
-    return this.#held && typeof pending !== 'string';
+    const piece = pending === IN_ROOM ? from.view(this.#start, this.#end) : pending;
+    this.#held = writeDirectly(this.#socket, this.#handle, piece, this) === 'held';
+    if (!this.#held || pending !== IN_ROOM) return;
+    this.#heldIn = from;
+    from.hold();
   }
 
   onTaken(): void {
     this.#held = false;
+    this.#heldIn?.release();
+    this.#heldIn = null;
   }
 }
 
 function flushAll(): void {
   const writers = queue;
   queue = [];
-  let held = false;
-  for (const writer of writers) held = writer.flush() || held;
-  if (held) buffer = Buffer.allocUnsafeSlow(TURN_BYTES);
-  used = 0;
+  for (const writer of writers) writer.flush(room);
+  // What a peer has not taken stays where it is: a client that does not read holds one room, within what may wait for it anyway.
+  if (room.inUse) room = freeWriteRoom();
+  else room.clear();
 }

@@ -4,25 +4,25 @@
  */
 import type net from 'node:net';
 import type { PublishedEndpoint } from '../table/routing-table.ts';
+import { gearReads } from './arena.ts';
 import { type DialMeans, dialSocket } from './dial.ts';
-import type { BegunRequest, ExchangeConnection } from './exchange-connection.ts';
+import type { BegunRequest, ExchangeConnection, OutgoingHead } from './exchange-connection.ts';
 import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
+import { Pieces } from './pieces.ts';
 import type { Placed } from './placed-list.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
-import { viewsOf } from './shared-read.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
 import { TurnWriter } from './turn-writer.ts';
 
-const READ_BUFFER_BYTES = 65_536;
 /** Bytes waiting in a socket above which its source is paused. */
 export const HIGH_WATER_BYTES = 262_144;
 
 const HTTP_1_1: readonly string[] = ['http/1.1'];
 const TUNNEL_KEEP_ALIVE_MS = 60_000;
 
-const sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-const viewOf = viewsOf(sharedReadBuffer);
+/** Empty between two calls. */
+const outgoing = new Pieces();
 
 /** What a pool wants to know of its connections. */
 export interface ConnectionOwner {
@@ -78,7 +78,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   ): () => void {
     let connection: UpstreamConnection | null = null;
     const onread = {
-      buffer: sharedReadBuffer,
+      buffer: gearReads.buffer,
       callback: (length: number) => connection?.takeView(length) ?? true,
     };
     return dialSocket(
@@ -117,7 +117,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /** For the dial's shell only. */
   takeView(length: number): boolean {
-    return this.#take(viewOf(length));
+    return this.#take(gearReads.viewOf(length));
   }
 
   get open(): boolean {
@@ -134,27 +134,28 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   }
 
   /**
-   * Starts an exchange: writes the head (latin1 text with its empty line). `requestWhole`: no body follows, or it follows later
+   * Starts an exchange: writes the head. `requestWhole`: no body follows, or it follows later
    * through `write` and `finishRequest`. `upgrade`: the tokens that the head asks for, null without any.
    */
-  begin(sink: ResponseSink, head: string, request: BegunRequest): void {
+  begin(sink: ResponseSink, head: OutgoingHead, request: BegunRequest): void {
     this.#sink = sink;
     this.#reader.begin(request.isHead, request.upgrade);
     this.#requestWhole = request.whole;
     this.#exchanges++;
     this.lastActivity = performance.now();
-    this.#writer.writeText(head);
+    if (head.headTo?.(outgoing) === true) this.#writer.writePieces(outgoing);
+    else this.#writer.writeText(head.head);
   }
 
   /** Body bytes towards the gear. False: wait for the sink's `onWritable`. */
   write(bytes: Buffer | string): boolean {
-    return this.writeParts([bytes], bytes.length);
+    return this.writeParts([bytes]);
   }
 
-  writeParts(parts: readonly (Buffer | string)[], size: number): boolean {
+  writeParts(parts: readonly (Buffer | string)[]): boolean {
     if (this.#phase === 'closed') return true;
     this.lastActivity = performance.now();
-    this.#writer.writeParts(parts, size);
+    this.#writer.writeParts(parts);
     return !this.full;
   }
 

@@ -4,12 +4,13 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { TLSSocket } from 'node:tls';
 import { configSchema } from '../../src/config/schema.ts';
+import { upstreamRequest } from '../../src/edge/forwarded-request.ts';
 import { Http1Input } from '../../src/edge/http1-input.ts';
 import { Http1Clock } from '../../src/edge/http1-timeouts.ts';
 import { RequestBody } from '../../src/edge/request-body.ts';
 import { answerFor, ownAnswer } from '../../src/edge/respond.ts';
 import { endpointsOf } from '../../src/edge/serving.ts';
-import { describeRequest, newContext, routeRequest, upstreamRequest } from '../../src/edge/start-request.ts';
+import { describeRequest, newContext, routeRequest } from '../../src/edge/start-request.ts';
 import {
   createHttpProxyEngine,
   type EngineConnection,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Http1Input } from '../../src/edge/http1-input.ts';
 import { ChunkedDecoder, passableTrailer } from '../../src/http/chunked.ts';
 import { isHeadError, type RequestHead, readRequestHead } from '../../src/http/request-head.ts';
-import type { ResponseHead } from '../../src/http/response-head.ts';
+import { type ResponseHead, withKept } from '../../src/http/response-head.ts';
 import { ResponseReader } from '../../src/upstream/response-reader.ts';
 import type { ResponseSink } from '../../src/upstream/sink.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
@@ -113,6 +113,8 @@ function checkKept(kept: string, forbidden: RegExp): void {
 }
 
 function checkRequest(head: RequestHead): void {
+  if (head.wire !== null)
+    assert.equal(head.wire.text, `${head.method} ${head.target} HTTP/1.1\r\n${head.kept}`);
   checkKept(head.kept, NOT_FROM_CLIENTS);
   assert.ok(!(head.chunked && head.contentLength >= 0), 'two framings');
   assert.match(head.target, /^(?:\/[\x21-\x7e]*|\*)$/);
@@ -140,7 +142,7 @@ export const requestHeadTarget: FuzzTarget = {
         if (head === null) break;
         if (isHeadError(head)) return JSON.stringify([...seen, head.code, head.status]);
         checkRequest(head);
-        seen.push(head);
+        seen.push({ ...head, wire: null });
       }
       assert.ok(input.length < LIMITS.maxHeadBytes + 4, 'more is gathered than a head may have');
     }
@@ -187,9 +189,10 @@ export const responseTarget: FuzzTarget = {
     const body: Buffer[] = [];
     let heads = 0;
     const checked = (head: ResponseHead): ResponseHead => {
+      if (head.wire !== null) assert.equal(head.wire.text, `${head.statusLine}\r\n${head.kept}`);
       checkKept(head.kept, NOT_FROM_GEARS);
       assert.match(head.statusLine, /^HTTP\/1\.1 [1-9][0-9]{2}(?: [^\r\n\0]*)?$/);
-      return head;
+      return withKept(head, head.kept);
     };
     const sink: Pick<ResponseSink, 'onInterim' | 'onHead' | 'onBody'> = {
       onInterim: (head) => void seen.push('interim', checked(head)),
@@ -197,9 +200,9 @@ export const responseTarget: FuzzTarget = {
         assert.equal(++heads, 1, 'two heads');
         seen.push('head', checked(head), bodyless);
       },
-      onBody(view) {
-        assert.ok(view.length > 0);
-        body.push(Buffer.from(view));
+      onBody(view, start, end) {
+        assert.ok(end > start);
+        body.push(Buffer.from(view.subarray(start, end)));
       },
     };
     reader.begin(variant % 3 === 0, variant % 2 === 0 ? 'websocket' : null);

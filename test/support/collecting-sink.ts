@@ -1,6 +1,6 @@
 /** A sink that remembers what an exchange handed it, and a pool of exchanges to one gear: the data plane without its clients. */
 import { configSchema } from '../../src/config/schema.ts';
-import type { ResponseHead } from '../../src/http/response-head.ts';
+import { type ResponseHead, withKept } from '../../src/http/response-head.ts';
 import type { PublishedEndpoint } from '../../src/table/routing-table.ts';
 import { Exchange, type ExchangeRequest } from '../../src/upstream/exchange.ts';
 import type { UpstreamFailure } from '../../src/upstream/failure.ts';
@@ -31,9 +31,9 @@ export function collectingSink(more: Partial<ResponseSink> = {}): Collected {
     raw: null,
     writables: 0,
     onInterim: (head) => void sink.interims.push(head),
-    onHead: (head) => void sink.heads.push(head),
-    onBody(view) {
-      sink.body = Buffer.concat([sink.body, view]);
+    onHead: (head) => void sink.heads.push(withKept(head, head.kept)),
+    onBody(view, start, end) {
+      sink.body = Buffer.concat([sink.body, view.subarray(start, end)]);
     },
     onEnd() {
       sink.ended = true;

@@ -67,7 +67,7 @@ describe('what is written within one turn', () => {
         const text = String.fromCharCode(0x61 + ((turn + index) % 26)).repeat(size);
         expected += text;
         if ((turn + index) % 5 === 0) writer.writeText(text);
-        else writer.writeParts([text.slice(0, 1), Buffer.from(text.slice(1))], size);
+        else writer.writeParts([text.slice(0, 1), Buffer.from(text.slice(1))]);
         if ((turn + index) % 7 === 0) {
           writer.settle();
           socket.write('!');
@@ -97,7 +97,7 @@ describe('what is written within one turn', () => {
     const texts = pairs.map((_, index) => String.fromCharCode(0x61 + index).repeat(9_000));
     for (const [index, { socket }] of pairs.entries()) {
       const text = texts[index] ?? '';
-      new TurnWriter(socket).writeParts([text.slice(0, 10), Buffer.from(text.slice(10))], text.length);
+      new TurnWriter(socket).writeParts([text.slice(0, 10), Buffer.from(text.slice(10))]);
     }
     for (const [index, { peer }] of pairs.entries()) {
       assert.equal(await received(peer, 9_001), `.${texts[index]}`);
@@ -112,13 +112,13 @@ describe('what is written within one turn', () => {
     let sent = '.';
     for (let n = 0; unsentBytes(socket) === 0; n++) {
       const text = String(n).padEnd(16_000, '-');
-      writer.writeParts([Buffer.from(text)], text.length);
+      writer.writeParts([Buffer.from(text)]);
       sent += text;
       await new Promise(setImmediate);
     }
     // Whoever writes in the turns after that must not write into what still waits.
     for (let n = 0; n < 8; n++) {
-      otherWriter.writeParts([Buffer.alloc(9_000, 'x')], 9_000);
+      otherWriter.writeParts([Buffer.alloc(9_000, 'x')]);
       writer.writeText('+');
       sent += '+';
       await new Promise(setImmediate);
@@ -135,7 +135,7 @@ describe('what is written within one turn', () => {
       const { socket, peer } = await pair();
       const writer = new TurnWriter(socket);
       while (full && unsentBytes(socket) === 0) {
-        writer.writeParts([Buffer.alloc(16_000)], 16_000);
+        writer.writeParts([Buffer.alloc(16_000)]);
         await new Promise(setImmediate);
       }
       const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -162,7 +162,7 @@ describe('what is written within one turn', () => {
     assert.equal(directHandle(other), null);
     const writer = new TurnWriter(other);
     writer.writeText('as ');
-    writer.writeParts(['ever', Buffer.from('.')], 5);
+    writer.writeParts(['ever', Buffer.from('.')]);
     assert.equal(await received(peer, 9), '.as ever.');
   });
 });
