@@ -86,18 +86,23 @@ export function decodeEvent(record: PlainRecord): Decoded {
   if (!app.ok) return rejected(app.rejection, action, null);
   const event = eventOf(action, app.value, record, notes);
   if (!event.ok) return rejected(event.rejection, action, app.value);
-  return { kind: 'event', event: event.value, notes: [...notes, ...unknownFieldNotes(record, action)] };
+  noteUnknownFields(record, action, notes);
+  return { kind: 'event', event: event.value, notes };
 }
 
 function rejected(rejection: Rejection, action: RoutingAction | null, app: AppRef | null): Decoded {
   return { kind: 'rejected', rejection, action, app: app === null ? null : appKeyOf(app) };
 }
 
-function unknownFieldNotes(record: PlainRecord, action: RoutingAction): string[] {
-  const unknown = [...record.keys()].filter((key) => !KNOWN_FIELDS[action].has(key));
-  const notes = unknown.slice(0, MAX_NOTES).map((key) => `unknown field ${excerpt(key)}`);
-  if (unknown.length > MAX_NOTES) notes.push(`${unknown.length - MAX_NOTES} more unknown fields`);
-  return notes;
+function noteUnknownFields(record: PlainRecord, action: RoutingAction, notes: string[]): void {
+  const known = KNOWN_FIELDS[action];
+  let unknown = 0;
+  for (const key of record.keys()) {
+    if (known.has(key)) continue;
+    unknown += 1;
+    if (unknown <= MAX_NOTES) notes.push(`unknown field ${excerpt(key)}`);
+  }
+  if (unknown > MAX_NOTES) notes.push(`${unknown - MAX_NOTES} more unknown fields`);
 }
 
 function eventOf(

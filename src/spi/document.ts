@@ -173,7 +173,7 @@ function yamlRejection(error: unknown): ParsedDocument {
 export function parseDocument(body: Buffer, limits: DocumentLimits): ParsedDocument {
   if (body.length <= Math.min(MAX_PLAIN_BYTES, limits.maxBodyBytes) && limits.maxDepth >= PLAIN_DEPTH) {
     // What is not ASCII is not of the plain form, whatever coding it is in.
-    const record = readPlainDocument(body.toString('latin1'));
+    const record = readPlainDocument(body);
     if (record !== null) return { ok: true, record };
   }
   return parseYaml(body, limits);

@@ -10,9 +10,14 @@ export interface AppRef {
 export type AppKey = string;
 
 /** The key of an application: `namespace/app`. */
-export function appKeyOf(app: AppRef): AppKey {
-  return `${app.namespace}/${app.appName}`;
+export function appKeyOf({ namespace, appName }: AppRef): AppKey {
+  // One event is asked several times in a row; each key made anew would have to be hashed anew too.
+  if (latest.namespace !== namespace || latest.appName !== appName)
+    latest = { namespace, appName, key: `${namespace}/${appName}` };
+  return latest.key;
 }
+
+let latest = { namespace: '', appName: '', key: '/' };
 
 export interface Mapping {
   readonly frontend: string;

@@ -94,14 +94,15 @@ export function readWords(record: PlainRecord, name: string): Field<readonly str
   }
   if (items.length > MAX_LIST_ITEMS)
     return refused('SPI_FIELD_INVALID', `${name} has more than ${MAX_LIST_ITEMS} items`);
-  const words = new Set<string>();
+  const words: string[] = [];
   for (const item of items) {
     if (typeof item !== 'string' || item.length > MAX_ITEM_LENGTH || !/^[\x21-\x7e]+$/.test(item)) {
       return refused('SPI_FIELD_INVALID', `${name} holds ${excerpt(item)}, not a word`);
     }
-    words.add(item.toLowerCase());
+    const word = item.toLowerCase();
+    if (!words.includes(word)) words.push(word);
   }
-  return ok([...words]);
+  return ok(words);
 }
 
 /** Null is none (no mapping was ever set), the empty list too (none declared). */
