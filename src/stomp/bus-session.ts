@@ -74,6 +74,7 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
     maxBodyBytes: options.maxBodyBytes,
     excess: 'curtail',
     keep: KEPT_HEADERS,
+    onlyKept: true,
   });
 
   function close(reason: string, again = false): void {

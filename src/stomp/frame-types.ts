@@ -14,6 +14,8 @@ export interface FrameLimits {
   readonly excess: 'refuse' | 'curtail';
   /** Header names that `curtail` keeps also above the count. */
   readonly keep?: ReadonlySet<string>;
+  /** With `curtail`: of a MESSAGE only the headers in `keep` are handed on. The others are held to the bounds all the same. */
+  readonly onlyKept?: boolean;
 }
 
 /** Name and value as sent, escapes not yet undone. */

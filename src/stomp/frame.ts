@@ -7,6 +7,7 @@
 
 import type { Fed, Frame, FrameFault, FrameLimits, RawHeader } from './frame-types.ts';
 import { Gathered } from './gathered.ts';
+import { endOfUnwantedHeader } from './unwanted-header.ts';
 
 const NUL = 0;
 const LF = 10;
@@ -22,6 +23,10 @@ export class FrameParser {
   #lineDropped = false;
   #command = '';
   #headers: RawHeader[] = [];
+  /** With those that nothing was made of. */
+  #headerCount = 0;
+  /** Names of which something has to be made, as bytes; null: of all. */
+  readonly #wanted: readonly Buffer[] | null;
   #headersDropped = 0;
   #length = 0;
   #hasLength = false;
@@ -34,6 +39,8 @@ export class FrameParser {
 
   constructor(limits: FrameLimits) {
     this.#limits = limits;
+    const wanted = limits.onlyKept === true ? ['content-length', ...(limits.keep ?? [])] : null;
+    this.#wanted = wanted?.map((name) => Buffer.from(name)) ?? null;
   }
 
   /** True between a frame's first byte and its NUL. */
@@ -58,8 +65,11 @@ export class FrameParser {
         this.#expecting = 'command';
         return at;
       case 'command':
-      case 'header':
         return this.#readLine(chunk, at);
+      case 'header': {
+        const behind = this.#passHeader(chunk, at);
+        return behind === -1 ? this.#readLine(chunk, at) : behind;
+      }
       case 'counted body': {
         const end = Math.min(chunk.length, at + this.#length - this.#bodyBytes);
         this.#keepBody(chunk.subarray(at, end));
@@ -96,6 +106,17 @@ export class FrameParser {
     this.#expecting = 'nothing';
     this.#line.take();
     this.#body.take();
+  }
+
+  /** Where the next line begins, if this one is a whole header of a MESSAGE that is only counted; -1 where it has to be read. */
+  #passHeader(chunk: Buffer, at: number): number {
+    const { maxHeaders, maxLineBytes } = this.#limits;
+    if (this.#wanted === null || this.#line.length > 0 || this.#lineDropped || !this.#isLenient()) return -1;
+    const end =
+      this.#headerCount < maxHeaders ? endOfUnwantedHeader(chunk, at, this.#wanted, maxLineBytes) : -1;
+    if (end === -1) return -1;
+    this.#headerCount += 1;
+    return end + 1;
   }
 
   #readLine(chunk: Buffer, at: number): number {
@@ -177,10 +198,15 @@ export class FrameParser {
         return;
       }
     }
-    if (this.#headers.length < this.#limits.maxHeaders || this.#keepsAnyway(name))
-      this.#headers.push([name, value]);
-    else if (this.#limits.excess === 'curtail') this.#headersDropped += 1;
+    if (this.#headerCount < this.#limits.maxHeaders || this.#keepsAnyway(name)) {
+      this.#headerCount += 1;
+      if (!this.#isOnlyCounted(name)) this.#headers.push([name, value]);
+    } else if (this.#limits.excess === 'curtail') this.#headersDropped += 1;
     else this.#fail('STOMP_TOO_MANY_HEADERS', `a frame has more than ${this.#limits.maxHeaders} headers`);
+  }
+
+  #isOnlyCounted(name: string): boolean {
+    return this.#wanted !== null && this.#isLenient() && this.#limits.keep?.has(name) !== true;
   }
 
   /** Kept names do not repeat above the count, or they would be an endless head again. */
@@ -207,7 +233,8 @@ export class FrameParser {
       return;
     }
     const room = maxBodyBytes + 1 - this.#body.length;
-    if (room > 0 && piece.length > 0) this.#body.append(piece.subarray(0, room));
+    if (room > 0 && piece.length > 0)
+      this.#body.append(piece.length > room ? piece.subarray(0, room) : piece);
   }
 
   #tooLarge(): void {
@@ -217,6 +244,7 @@ export class FrameParser {
   #finishFrame(): void {
     this.#frames.push(this.#takeFrame(false));
     this.#headers = [];
+    this.#headerCount = 0;
     this.#headersDropped = 0;
     this.#hasLength = false;
     this.#length = 0;

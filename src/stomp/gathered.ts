@@ -17,7 +17,8 @@ export class Gathered {
   }
 
   take(): Buffer {
-    const taken = this.#bytes.subarray(0, this.length);
+    const isAll = this.length === this.#bytes.length;
+    const taken = isAll ? this.#bytes : this.#bytes.subarray(0, this.length);
     this.#bytes = EMPTY;
     this.length = 0;
     return taken;

@@ -57,6 +57,49 @@ const frameArbitrary = fc.record({
 });
 
 describe('the frame parser', () => {
+  it('hands on of a MESSAGE only the headers that are asked for, and holds the others to the same bounds', () => {
+    const lines = fc.constantFrom(
+      ...['message-id:1\n', 'a:b\n', ':message-id:2\n', 'message-id :3\n', 'content-length:2\n', 'x\0y:z\n'],
+      ...[
+        'é:\r\n',
+        'no colon\n',
+        `long:${'x'.repeat(30)}\n`,
+        'message-idx:4\n',
+        'a:b\n',
+        'c:d\n',
+        '\r\n',
+        '\n',
+      ],
+    );
+    const heads = fc.array(lines, { maxLength: 12 });
+    const limits: FrameLimits = { ...CURTAIL, maxLineBytes: 20, maxHeaders: 4 };
+    fc.assert(
+      fc.property(fc.array(heads, { maxLength: 3 }), fc.array(fc.nat(), { maxLength: 9 }), (all, places) => {
+        const bytes = Buffer.from(all.map((head) => `MESSAGE\n${head.join('')}\nxy\0`).join(''));
+        const whole = feedAll(limits, [bytes]);
+        const only = (frame: Frame) => ({
+          ...frame,
+          rawHeaders: frame.rawHeaders.filter(
+            ([name]) => frame.command !== 'MESSAGE' || name === 'message-id',
+          ),
+        });
+        const kept = feedAll({ ...limits, onlyKept: true }, cut(bytes, places));
+        assert.deepEqual(kept.frames, whole.frames.map(only));
+        assert.deepEqual(kept.fault, whole.fault);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('hands on every header of what is no MESSAGE', () => {
+    const connected = Buffer.from('CONNECTED\nversion:1.2\nserver:x\n\n\0');
+    const { frames } = feedAll({ ...CURTAIL, onlyKept: true }, [connected]);
+    assert.deepEqual(frames[0]?.rawHeaders, [
+      ['version', '1.2'],
+      ['server', 'x'],
+    ]);
+  });
+
   it('gives the same frames and the same fault wherever the bytes are cut', () => {
     fc.assert(
       fc.property(stompish, fc.array(fc.nat(), { maxLength: 20 }), fc.boolean(), (bytes, places, curtail) => {
