@@ -8,7 +8,7 @@ import type {
   StoreBatch,
 } from '../store/types.ts';
 import type { TablePolicy } from '../table/policy.ts';
-import { isEmpty, project } from '../table/project.ts';
+import { isEmpty, type LoadCertificate, project } from '../table/project.ts';
 import { type RecordChange, recordChanges } from '../table/record-changes.ts';
 import type { TableChanges } from '../table/routing-table.ts';
 import type { Application, RoutingState } from '../table/state.ts';
@@ -86,7 +86,10 @@ export function createBatch(before: RoutingState, tools: BatchTools, frozen: Fro
         added += certificatesOf(is).size - certificatesOf(was).size;
         certificates.push(...certificateChanges(app, was, is, arrived));
       }
-      const parts = frozen === null ? projectSafely(before, state, changed, tools, arrived) : null;
+      const parts =
+        frozen === null
+          ? projectSafely(before, state, changed, tools, (app, alias) => arrived.get(slotOf(app, alias)))
+          : null;
       const changes = parts === null || isEmpty(parts) ? null : { ...parts, generation: generation + 1 };
       const next = changes?.generation ?? generation;
       const durable = [changed, quarantine, released].some((list) => list.length > 0);
@@ -134,22 +137,9 @@ export function projectSafely(
   after: RoutingState,
   touched: readonly AppKey[],
   tools: BatchTools,
-  arrived: ReadonlyMap<string, SealedCertificate> = new Map(),
+  arrived: Arrived = () => undefined,
 ): Omit<TableChanges, 'generation'> {
-  const load = (app: AppKey, alias: string, id: string) => {
-    const held = arrived.get(slotOf(app, alias));
-    const found = held?.id === id ? held : fromStore(app, alias, id, tools);
-    if (found?.id === id) return found.sealed;
-    tools.log.error(
-      'the store lost a certificate: the platform certificate is served until it is added again',
-      {
-        code: 'CONTROL_CERTIFICATE_LOST',
-        app,
-        alias,
-      },
-    );
-    return null;
-  };
+  const load = certificateLoader(arrived, tools);
   try {
     return project(before, after, touched, tools.policy, load);
   } catch {
@@ -172,6 +162,26 @@ export function projectSafely(
       certificates: parts.flatMap(({ certificates }) => certificates),
     };
   }
+}
+
+/** Certificates that are at hand without the store. */
+export type Arrived = (app: AppKey, alias: string) => SealedCertificate | undefined;
+
+export function certificateLoader(arrived: Arrived, tools: BatchTools): LoadCertificate {
+  return (app, alias, id) => {
+    const held = arrived(app, alias);
+    const found = held?.id === id ? held : fromStore(app, alias, id, tools);
+    if (found?.id === id) return found.sealed;
+    tools.log.error(
+      'the store lost a certificate: the platform certificate is served until it is added again',
+      {
+        code: 'CONTROL_CERTIFICATE_LOST',
+        app,
+        alias,
+      },
+    );
+    return null;
+  };
 }
 
 /** What was removed within a freeze is published all the same, until the thaw. */

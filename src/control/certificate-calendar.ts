@@ -43,11 +43,15 @@ export function createCertificateCalendar(): CertificateCalendar {
   return {
     changed(was, is) {
       if (was?.aliases === is?.aliases) return;
-      const kept = new Set(was?.aliases);
+      if (was === undefined) {
+        for (const record of is?.aliases ?? []) if (is !== undefined) count(is.key, record, 1);
+        return;
+      }
+      const kept = new Set(was.aliases);
       for (const record of is?.aliases ?? []) {
         if (is !== undefined && !kept.delete(record)) count(is.key, record, 1);
       }
-      for (const record of kept) if (was !== undefined) count(was.key, record, -1);
+      for (const record of kept) count(was.key, record, -1);
     },
     *days() {
       for (const [day, { total }] of days) yield [day, total];

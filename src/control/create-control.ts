@@ -4,21 +4,20 @@
  */
 import type { AppKey } from '../spi/events.ts';
 import { emptyTransaction } from '../store/empty-transaction.ts';
-import type { SealedCertificate } from '../store/types.ts';
 import { reachedBound } from '../table/bounds.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
 import { isEmpty } from '../table/project.ts';
 import { recoverState } from '../table/recover-state.ts';
 import { emptyState, type RoutingState } from '../table/state.ts';
 import { createAccount } from './account.ts';
-import { createBatch, projectSafely, slotOf } from './batch.ts';
+import { createBatch, projectSafely } from './batch.ts';
 import { createBreather } from './breather.ts';
 import { createCertificateWatch } from './certificate-watch.ts';
-import { certificatesOf } from './certificates-of.ts';
 import { createCommitter } from './commit-forever.ts';
 import type { Control, ControlOptions } from './control.ts';
 import { createControlMetrics } from './control-metrics.ts';
 import { createCostly } from './costly.ts';
+import { firstTable } from './first-table.ts';
 import { batchLength, type FreezeVerb, type Frozen, freezeWork, frozenAgain, saidOf } from './freeze.ts';
 import type { Said, Tools } from './handle-delivery.ts';
 import { backoffMs, pause, wordsOf } from './pause.ts';
@@ -255,17 +254,12 @@ export function createControl(options: ControlOptions): Control {
       // One further, so that the first table is never generation 0, and a policy changed since has a generation of its own.
       generation = stored.generation + 1;
       for (const app of state.apps.values()) {
-        certificates += certificatesOf(app).size;
+        for (const { certificate } of app.aliases) if (certificate !== null) certificates += 1;
         certificateWatch.changed(undefined, app);
       }
       if (stored.frozen !== undefined) frozen = frozenAgain(stored, stored.frozen, policy);
       const published = frozen?.published ?? state;
-      // In one pass: to look them up one by one takes several times as long.
-      const held = new Map<string, SealedCertificate>();
-      for (const [app, alias, certificate] of store.allCertificates())
-        held.set(slotOf(app, alias), certificate);
-      const parts = projectSafely(emptyState, published, [...published.apps.keys()], batchTools, held);
-      publisher.offer({ ...parts, generation });
+      publisher.offer({ ...firstTable(published, batchTools, store), generation });
       await publisher.settled();
       following = follow(new Set([...state.apps.keys(), ...published.apps.keys()]));
     },

@@ -22,22 +22,32 @@ interface Parts {
 }
 
 export function createPendingChanges(): PendingChanges {
+  /** As long as only one waits it stays as it is: the first is the whole table. */
+  let one: TableChanges | null = null;
   let parts: Parts | null = null;
+  const isEmpty = (): boolean => one === null && parts === null;
+  const merged = (): Parts | null => {
+    if (one !== null) parts = absorb(parts, one);
+    one = null;
+    return parts;
+  };
+  const take = (): TableChanges | null => {
+    const taken = one ?? (parts === null ? null : changesOf(parts));
+    [one, parts] = [null, null];
+    return taken;
+  };
   return {
     add(changes) {
-      parts = absorb(parts, changes);
+      if (isEmpty()) one = changes;
+      else parts = absorb(merged(), changes);
     },
     putBack(changes) {
-      const newer = parts;
-      parts = absorb(null, changes);
-      if (newer !== null) parts = absorb(parts, changesOf(newer));
+      const newer = take();
+      one = changes;
+      if (newer !== null) parts = absorb(merged(), newer);
     },
-    take() {
-      const taken = parts;
-      parts = null;
-      return taken === null ? null : changesOf(taken);
-    },
-    isEmpty: () => parts === null,
+    take,
+    isEmpty,
   };
 }
 

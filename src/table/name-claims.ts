@@ -21,8 +21,8 @@ export function claimsOf(names: Pick<Names, 'get'>, host: string): NameClaims {
 /** Claims an application's own names. No two applications have one plain or one ha- name (see `impliedNames`). */
 export function claimImplied<N extends Claimable<N>>(names: N, implied: ImpliedNames, app: AppKey): N {
   const { plain, ha } = implied;
-  const next = plain === null ? names : names.set(plain, { ...claimsOf(names, plain), plain: app });
-  return ha === null ? next : next.set(ha, { ...claimsOf(next, ha), ha: app });
+  const next = plain === null ? names : names.set(plain, withPlain(names.get(plain), app));
+  return ha === null ? next : next.set(ha, withHa(next.get(ha), app));
 }
 
 export function releaseImplied(names: Names, implied: ImpliedNames): Names {
@@ -36,10 +36,20 @@ export function releaseImplied(names: Names, implied: ImpliedNames): Names {
 
 /** Claims an alias; `claim` may be lower than claims that are there (a table recovered in any order). */
 export function claimAlias<N extends Claimable<N>>(names: N, alias: string, app: AppKey, claim: number): N {
-  const { plain, ha, aliases } = claimsOf(names, alias);
-  const all = [...aliases, { app, claim }];
-  if (all.length > 1) all.sort((a, b) => a.claim - b.claim);
+  const claims = names.get(alias);
+  if (claims === undefined) return names.set(alias, { plain: null, ha: null, aliases: [{ app, claim }] });
+  const { plain, ha, aliases } = claims;
+  const all = [...aliases, { app, claim }].sort((a, b) => a.claim - b.claim);
   return names.set(alias, { plain, ha, aliases: all });
+}
+
+// Written out: most names are new to the index, a start makes hundreds of thousands, and a copy of what is not there costs four times as much.
+function withPlain(claims: NameClaims | undefined, plain: AppKey): NameClaims {
+  return claims === undefined ? { plain, ha: null, aliases: noClaims.aliases } : { ...claims, plain };
+}
+
+function withHa(claims: NameClaims | undefined, ha: AppKey): NameClaims {
+  return claims === undefined ? { plain: null, ha, aliases: noClaims.aliases } : { ...claims, ha };
 }
 
 export function releaseAlias(names: Names, alias: string, app: AppKey): Names {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { appKeyOf } from '../../src/spi/events.ts';
 import type { TableEvent } from '../../src/table/events.ts';
-import { project } from '../../src/table/project.ts';
+import { project, projectAll } from '../../src/table/project.ts';
 import { recoverState } from '../../src/table/recover-state.ts';
 import { emptyState, type RoutingState } from '../../src/table/state.ts';
 import { transition } from '../../src/table/transition.ts';
@@ -104,6 +104,17 @@ test('the indexes are always those that the records alone would give', () => {
   check<[TableEvent[]]>(events, (list) => {
     const state = stateAfter(list);
     assert.deepEqual(plain(recoverState(state.apps.values(), state.nextClaim, policy)), plain(state));
+  });
+});
+
+test('the whole table at once is what its applications come to one by one', () => {
+  check<[TableEvent[]]>(events, (list) => {
+    const state = stateAfter(list);
+    const atOnce = applyChanges(emptyTable(), projectAll(state, policy, load));
+    assert.deepEqual(
+      atOnce,
+      applyChanges(emptyTable(), project(emptyState, state, state.apps.keys(), policy, load)),
+    );
   });
 });
 

@@ -1,0 +1,59 @@
+/** The whole table, as a start publishes it: what one look at everything can do in half the time that looking things up one by one takes. */
+import type { AppKey } from '../spi/events.ts';
+import type { SealedCertificate, Store } from '../store/types.ts';
+import { projectAll } from '../table/project.ts';
+import type { TableChanges } from '../table/routing-table.ts';
+import { emptyState, type RoutingState } from '../table/state.ts';
+import { type Arrived, type BatchTools, certificateLoader, projectSafely } from './batch.ts';
+
+/** Everything in `state`, with the certificates that the store holds for it; without what cannot be projected (a fault of ours). */
+export function firstTable(
+  state: RoutingState,
+  tools: BatchTools,
+  store: Pick<Store, 'allCertificates'>,
+): Omit<TableChanges, 'generation'> {
+  const held = heldCertificates(store.allCertificates());
+  try {
+    return projectAll(state, tools.policy, certificateLoader(held, tools));
+  } catch {
+    return projectSafely(emptyState, state, [...state.apps.keys()], tools, held);
+  }
+}
+
+/**
+ * Looks certificates up among those that lie in the order of application and alias: without a text and an entry of a map for each of them.
+ * One that lies elsewhere is not found.
+ */
+export function heldCertificates(
+  all: Iterable<readonly [app: AppKey, alias: string, certificate: SealedCertificate]>,
+): Arrived {
+  const groups = new Map<AppKey, number>();
+  const starts: number[] = [];
+  const aliases: string[] = [];
+  const certificates: SealedCertificate[] = [];
+  let last: AppKey | null = null;
+  for (const [app, alias, certificate] of all) {
+    if (app !== last) {
+      groups.set(app, starts.length);
+      starts.push(aliases.length);
+      last = app;
+    }
+    aliases.push(alias);
+    certificates.push(certificate);
+  }
+  starts.push(aliases.length);
+  return (app, alias) => {
+    const group = groups.get(app);
+    if (group === undefined) return undefined;
+    let low = starts[group] ?? 0;
+    let high = starts[group + 1] ?? 0;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const found = aliases[middle] ?? '';
+      if (found === alias) return certificates[middle];
+      if (found < alias) low = middle + 1;
+      else high = middle;
+    }
+    return undefined;
+  };
+}
