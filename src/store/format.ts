@@ -70,7 +70,7 @@ function clearTablesOf({ root }: Tables): ClearTables {
 }
 
 const clearEntryCoding: Coding<QuarantineEntry> = {
-  toBytes: ({ body, ...entry }) =>
+  encode: ({ body, ...entry }) =>
     Buffer.from(
       JSON.stringify({
         ...entry,

@@ -8,24 +8,30 @@ import { StoreError } from './store-error.ts';
 
 /** Neither JSON nor MessagePack (the records of format 1) begins with it. */
 const MARK = 0x01;
-const HEAD_BYTES = 5;
+/** Mark and checksum. */
+export const RECORD_HEAD_BYTES = 5;
 
 export type RecordKey = string | number | [string, string];
 
 /** The bytes of a record. */
-export function encodeRecord(table: string, key: RecordKey, value: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + value.length);
-  bytes[0] = MARK;
-  value.copy(bytes, HEAD_BYTES);
-  bytes.writeUInt32BE(checksum(table, key, bytes), 1);
+export function encodeRecord(table: string, key: RecordKey, value: string | Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(RECORD_HEAD_BYTES + Buffer.byteLength(value));
+  if (typeof value === 'string') bytes.write(value, RECORD_HEAD_BYTES);
+  else value.copy(bytes, RECORD_HEAD_BYTES);
+  completeRecord(table, JSON.stringify(key), bytes);
   return bytes;
+}
+
+/** Puts mark and checksum before the value, which stands in its place. `keyText`: the key as JSON. */
+export function completeRecord(table: string, keyText: string, record: Buffer): void {
+  record[0] = MARK;
+  record.writeUInt32BE(checksum(table, keyText, record), 1);
 }
 
 /** True when the bytes are a whole record of this table and key. */
 export function isSoundRecord(table: string, key: RecordKey, bytes: Buffer): boolean {
-  return (
-    bytes.length > HEAD_BYTES && bytes[0] === MARK && bytes.readUInt32BE(1) === checksum(table, key, bytes)
-  );
+  if (bytes.length <= RECORD_HEAD_BYTES || bytes[0] !== MARK) return false;
+  return bytes.readUInt32BE(1) === checksum(table, JSON.stringify(key), bytes);
 }
 
 /**
@@ -40,9 +46,9 @@ export function decodeRecord(table: string, key: RecordKey, bytes: Buffer): Buff
 
 /** The same of a record that is known to be whole. */
 export function valueBytes(bytes: Buffer): Buffer {
-  return bytes.subarray(HEAD_BYTES);
+  return bytes.subarray(RECORD_HEAD_BYTES);
 }
 
-function checksum(table: string, key: RecordKey, bytes: Buffer): number {
-  return crc32(valueBytes(bytes), textCrc32(`${table} ${JSON.stringify(key)} `));
+function checksum(table: string, keyText: string, bytes: Buffer): number {
+  return crc32(valueBytes(bytes), textCrc32(`${table} ${keyText} `));
 }

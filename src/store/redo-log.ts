@@ -12,6 +12,7 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BATCH_HEAD_BYTES, BATCH_MARK, type BatchRecord, REMOVED } from './batch-record.ts';
 import { crc32 } from './crc32.ts';
 import type { RecordKey } from './records.ts';
 import { FILE_MODE, syncDirectory } from './state-directory.ts';
@@ -24,7 +25,7 @@ export interface RedoLog {
    * Resolves when batch `number` is durable. It counts from `keep` on: before that, the next one takes its place.
    * Rejects with the system's error.
    */
-  append(number: number, operations: readonly Operation[]): Promise<void>;
+  append(number: number, batch: BatchRecord): Promise<void>;
   /** lmdb has committed what was appended last. */
   keep(): void;
   /** Batch `next` and what follows go into another segment; gives back what removes all before it. No append may be under way. */
@@ -35,10 +36,6 @@ export interface RedoLog {
 }
 
 const NAME = /^state\.redo-(\d{16})$/;
-const MARK = 0x48475244;
-/** Mark, checksum of the rest, length of the operations, number. */
-const HEAD_BYTES = 20;
-const REMOVED = 0xffffffff;
 
 /** The first segment is made when something goes into it: a start on a full disk needs no room for one. */
 export function openRedoLog(dir: string): RedoLog {
@@ -57,8 +54,8 @@ export function openRedoLog(dir: string): RedoLog {
     await ended?.close();
   };
   return {
-    async append(number, operations) {
-      const record = encodeBatch(number, operations);
+    async append(number, batch) {
+      const record = batch.finish(number);
       pending = 0;
       segment ??= await beginSegment(dir, number);
       for (let done = 0; done < record.length; ) {
@@ -152,37 +149,17 @@ async function beginSegment(dir: string, first: number): Promise<FileHandle> {
   }
 }
 
-function encodeBatch(number: number, operations: readonly Operation[]): Buffer {
-  const parts: Buffer[] = [Buffer.alloc(HEAD_BYTES)];
-  let length = 0;
-  for (const [table, key, bytes] of operations) {
-    const place = Buffer.from(JSON.stringify([table, key]));
-    const head = Buffer.allocUnsafe(8);
-    head.writeUInt32BE(place.length, 0);
-    head.writeUInt32BE(bytes?.length ?? REMOVED, 4);
-    parts.push(head, place);
-    if (bytes !== null) parts.push(bytes);
-    length += head.length + place.length + (bytes?.length ?? 0);
-  }
-  const record = Buffer.concat(parts, HEAD_BYTES + length);
-  record.writeUInt32BE(MARK, 0);
-  record.writeUInt32BE(length, 8);
-  record.writeBigUInt64BE(BigInt(number), 12);
-  record.writeUInt32BE(crc32(record.subarray(8)), 4);
-  return record;
-}
-
 /** null: no whole record of this number is there. */
 function decodeBatch(
   bytes: Buffer,
   at: number,
   number: number,
 ): (LoggedBatch & { readonly end: number }) | null {
-  if (at + HEAD_BYTES > bytes.length || bytes.readUInt32BE(at) !== MARK) return null;
-  const end = at + HEAD_BYTES + bytes.readUInt32BE(at + 8);
+  if (at + BATCH_HEAD_BYTES > bytes.length || bytes.readUInt32BE(at) !== BATCH_MARK) return null;
+  const end = at + BATCH_HEAD_BYTES + bytes.readUInt32BE(at + 8);
   if (end > bytes.length || Number(bytes.readBigUInt64BE(at + 12)) !== number) return null;
   if (crc32(bytes.subarray(at + 8, end)) !== bytes.readUInt32BE(at + 4)) return null;
-  return { number, end, operations: () => operationsIn(bytes, at + HEAD_BYTES, end) };
+  return { number, end, operations: () => operationsIn(bytes, at + BATCH_HEAD_BYTES, end) };
 }
 
 function operationsIn(bytes: Buffer, start: number, end: number): Operation[] {

@@ -2,7 +2,8 @@
 import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb';
 import type { AppKey } from '../spi/events.ts';
 import type { Application, Tombstone } from '../table/state.ts';
-import { decodeRecord, encodeRecord, type RecordKey, valueBytes } from './records.ts';
+import { BatchRecord } from './batch-record.ts';
+import { decodeRecord, encodeRecord, RECORD_HEAD_BYTES, type RecordKey, valueBytes } from './records.ts';
 import type { Operation } from './redo-log.ts';
 import {
   certificateBytes,
@@ -37,8 +38,8 @@ export interface Table<V, K extends RecordKey> {
 
 export interface Tables {
   readonly root: RootDatabase;
-  /** What `write` writes, for the log. For within `childTransaction` alone, as the next is. */
-  recorded(write: () => void): readonly Operation[];
+  /** What `write` writes, for the log; it holds until the next time. For within `childTransaction` alone, as the next is. */
+  recorded(write: () => void): BatchRecord;
   /** Writes what was recorded once. */
   redo(operation: Operation): void;
   /** `format`, `batch`, `nextClaim`, `generation`, `nextQuarantineId`. */
@@ -74,23 +75,24 @@ export const LMDB_OPTIONS = {
 /** @param path of the file, which is there already: lmdb would make it as the umask lets it. */
 export function openTables(path: string): Tables {
   const root = open({ path, encoding: 'binary', ...LMDB_OPTIONS });
-  let recording: Operation[] | null = null;
+  const batch = new BatchRecord();
+  let recording: BatchRecord | null = null;
   const databases = new Map<string, Database<Buffer, RecordKey>>();
   const table = <V, K extends RecordKey>(name: string, coding: Coding<V>): Table<V, K> => {
     databases.set(name, root.openDB<Buffer, RecordKey>(name, { encoding: 'binary' }));
-    return tableOf(root, name, coding, (key, bytes) => void recording?.push([name, key, bytes]));
+    return tableOf(root, name, coding, () => recording);
   };
   return {
     root,
     recorded(write) {
-      const operations: Operation[] = [];
-      recording = operations;
+      batch.begin();
+      recording = batch;
       try {
         write();
       } finally {
         recording = null;
       }
-      return operations;
+      return batch;
     },
     redo([name, key, bytes]) {
       // One of a table that a newer version made is nobody's here.
@@ -102,14 +104,14 @@ export function openTables(path: string): Tables {
     apps: table('apps', json<Application>()),
     tombstones: table('tombstones', json<Tombstone>()),
     certificates: table('sealed-certificates', {
-      toBytes: certificateBytes,
+      encode: certificateBytes,
       fromBytes: readCertificate,
     }),
-    quarantine: table('sealed-quarantine', { toBytes: entryBytes, fromBytes: readEntry }),
+    quarantine: table('sealed-quarantine', { encode: entryBytes, fromBytes: readEntry }),
     keys: table('keys', json<number>()),
     frozenApps: table('frozen-apps', json<{ readonly app: Application | null }>()),
     frozenCertificates: table('frozen-sealed-certificates', {
-      toBytes: certificateBytes,
+      encode: certificateBytes,
       fromBytes: readCertificate,
     }),
     journal: table('journal', json<JournalEntry>()),
@@ -119,7 +121,8 @@ export function openTables(path: string): Tables {
 
 /** Value to what lies on disk, and back. */
 export interface Coding<V> {
-  readonly toBytes: (value: V) => Buffer;
+  /** Text stands for its UTF-8. */
+  readonly encode: (value: V) => string | Buffer;
   /** The bytes are used again for the next record: what is kept of them has to be copied. */
   readonly fromBytes: (bytes: Buffer) => V;
 }
@@ -131,19 +134,19 @@ export interface Coding<V> {
  */
 export function json<V>(): Coding<V> {
   return {
-    toBytes: (value) => Buffer.from(JSON.stringify(value)),
+    encode: (value) => JSON.stringify(value),
     // The checksum says that this is what we wrote.
     fromBytes: (bytes) => JSON.parse(bytes.toString('utf8')) as V,
   };
 }
 
-/** One value that comes several times in a row, under several keys, is turned into bytes once. Values are never changed. */
+/** One value that comes several times in a row, under several keys, is encoded once. Values are never changed. */
 function inARow<V extends object>(coding: Coding<V>): Coding<V> {
-  let last: { readonly value: V; readonly bytes: Buffer } | null = null;
+  let last: { readonly value: V; readonly encoded: string | Buffer } | null = null;
   return {
-    toBytes(value) {
-      if (last?.value !== value) last = { value, bytes: coding.toBytes(value) };
-      return last.bytes;
+    encode(value) {
+      if (last?.value !== value) last = { value, encoded: coding.encode(value) };
+      return last.encoded;
     },
     fromBytes: coding.fromBytes,
   };
@@ -165,7 +168,7 @@ export function tableOf<V, K extends RecordKey>(
   root: RootDatabase,
   name: string,
   coding: Coding<V>,
-  written: (key: K, bytes: Buffer | null) => void = () => undefined,
+  recording: () => BatchRecord | null = () => null,
 ): Table<V, K> {
   const reader: Database<Buffer, K> = root.openDB<Buffer, K>(name, IN_PLACE);
   const database: Database<Buffer, K> = root.openDB<Buffer, K>(name, { encoding: 'binary' });
@@ -176,11 +179,11 @@ export function tableOf<V, K extends RecordKey>(
       return bytes === undefined ? undefined : decode(key, bytes);
     },
     put(key, value) {
-      const bytes = coding.toBytes(value);
-      const record = encodeRecord(name, key, bytes);
+      const encoded = coding.encode(value);
+      const record = recording()?.put(name, key, encoded) ?? encodeRecord(name, key, encoded);
+      // Within a transaction lmdb copies it at once.
       void database.put(key, record);
-      written(key, record);
-      return bytes.length;
+      return record.length - RECORD_HEAD_BYTES;
     },
     size(key) {
       const bytes = reader.get(key);
@@ -188,7 +191,7 @@ export function tableOf<V, K extends RecordKey>(
     },
     remove(key) {
       void database.remove(key);
-      written(key, null);
+      recording()?.remove(name, key);
     },
     values: (range = {}) =>
       Array.from(reader.getRange(range), ({ key, value }: { key: K; value: Buffer }) => decode(key, value)),

@@ -118,13 +118,13 @@ function createTransactions(
   async function run(write: () => void): Promise<void> {
     const number = last + 1;
     await root.childTransaction(async () => {
-      const operations = recorded(() => {
+      const batch = recorded(() => {
         write();
         meta.put('batch', number);
       });
       // Before lmdb commits: what the log refuses is rolled back, and lmdb never has what the log has not. To sync both at one time was
       // rejected for that; it saves a third of the wait.
-      await redo.append(number, operations);
+      await redo.append(number, batch);
     });
     redo.keep();
     last = number;

@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { BatchRecord } from '../../src/store/batch-record.ts';
+import { encodeRecord } from '../../src/store/records.ts';
 import { type Operation, openRedoLog, readRedoLog } from '../../src/store/redo-log.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import type { Store } from '../../src/store/types.ts';
@@ -256,6 +258,30 @@ const operation: fc.Arbitrary<Operation> = fc.tuple(
   ),
 );
 
+test('a batch larger than any before it is logged whole, text as UTF-8, and so is a small one after it', async () => {
+  await withDirectory(async (base) => {
+    mkdirSync(base, { recursive: true });
+    const log = openRedoLog(base);
+    const batch = new BatchRecord();
+    const values = [['{"name":"Müller 😀"}'], ['ä'.repeat(3_000_000), 'x'.repeat(20_000_000), 'y'], ['z']];
+    for (const [i, texts] of values.entries()) {
+      batch.begin();
+      for (const [n, text] of texts.entries()) {
+        const record = batch.put('apps', n, text);
+        assert.deepEqual(record, encodeRecord('apps', n, Buffer.from(text)));
+      }
+      await log.append(i + 1, batch);
+      log.keep();
+    }
+    await log.close();
+    const read = [...readRedoLog(base)].map(({ operations }) => operations());
+    const logged = values.map((texts) =>
+      texts.map((text, n) => ['apps', n, encodeRecord('apps', n, Buffer.from(text))]),
+    );
+    assert.deepEqual(read, logged);
+  });
+});
+
 test('whatever is done to its end, a log gives the batches of before in their order, and nothing else', async () => {
   const batches = fc.array(fc.array(operation, { maxLength: 4 }), { minLength: 1, maxLength: 6 });
   await fc.assert(
@@ -263,21 +289,34 @@ test('whatever is done to its end, a log gives the batches of before in their or
       await withDirectory(async (base) => {
         mkdirSync(base, { recursive: true });
         const log = openRedoLog(base);
+        const batch = new BatchRecord();
         for (const [i, operations] of written.entries()) {
-          await log.append(i + 1, operations);
+          batch.begin();
+          for (const [table, key, value] of operations) {
+            if (value === null) batch.remove(table, key);
+            else batch.put(table, key, value);
+          }
+          await log.append(i + 1, batch);
           log.keep();
         }
         await log.close();
         const read = () => [...readRedoLog(base)].map(({ operations }) => operations());
-        assert.deepEqual(read(), written);
+        const logged = written.map((operations) =>
+          operations.map(([table, key, value]) => [
+            table,
+            key,
+            value === null ? null : encodeRecord(table, key, value),
+          ]),
+        );
+        assert.deepEqual(read(), logged);
         const file = `${base}/${segments(base)[0]}`;
         const bytes = readFileSync(file);
         const at = seed % bytes.length;
         if (flips) bytes[at] = (bytes[at] ?? 0) ^ (1 << (seed & 7));
         writeFileSync(file, flips ? bytes : bytes.subarray(0, at));
         const found = read();
-        assert.ok(found.length < written.length);
-        assert.deepEqual(found, written.slice(0, found.length));
+        assert.ok(found.length < logged.length);
+        assert.deepEqual(found, logged.slice(0, found.length));
       });
     }),
     { numRuns: 60 },
