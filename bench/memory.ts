@@ -44,3 +44,43 @@ export function watchResident(pid: number): () => number | null {
     return peak;
   };
 }
+
+export interface MemoryPeaks {
+  /** Bytes in memory at most, pages of mapped files among them: those of the store's file count here, and the system may take them back. */
+  readonly resident: number;
+  /** Of it what is in no file, at most. */
+  readonly own: number;
+}
+
+/** As `watchResident`, apart by what the memory is; zeros where there is no /proc. */
+export function watchMemory(pid: number): () => MemoryPeaks {
+  const ids = familyIds(pid) ?? [];
+  const peaks = { resident: 0, own: 0 };
+  const look = (): void => {
+    const texts = ids.map(statusOf);
+    const sum = (name: string): number =>
+      texts.reduce(
+        (bytes, text) =>
+          bytes + 1_024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0),
+        0,
+      );
+    peaks.resident = Math.max(peaks.resident, sum('VmRSS'));
+    peaks.own = Math.max(peaks.own, sum('RssAnon'));
+  };
+  look();
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    look();
+    return peaks;
+  };
+}
+
+function statusOf(id: number): string {
+  try {
+    return readFileSync(`/proc/${id}/status`, 'latin1');
+  } catch {
+    // It ended.
+    return '';
+  }
+}
