@@ -3,25 +3,36 @@
  * that came in one batch is one HEADERS and one DATA frame with the end in it.
  */
 import type { ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2';
+import { type FieldBlock, responseBlock } from '../http/http2-block.ts';
 import { type Http2Fields, http2Fields, joinedFields } from '../http/http2-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { writeParts } from '../upstream/gathered-write.ts';
 import { answerTrailers } from '../upstream/http2-trailers.ts';
+import { answerDirectly, canAnswerDirectly, type DirectOwner, learnFrom } from './http2-direct.ts';
 import type { OwnAnswer } from './respond.ts';
 
 /** node:http2 neither sends higher ones nor a body behind this one. */
 const MAX_STATUS = 599;
 const RESET_CONTENT = 205;
 
+type RespondOptions = ServerStreamResponseOptions & { sendDate: boolean };
 const WITH_TRAILER = { waitForTrailers: true, sendDate: false } as const;
 const WITHOUT_BODY = { endStream: true, sendDate: false } as const;
 const PLAIN = { sendDate: false } as const;
 
+export interface AnswerOwner extends DirectOwner {
+  /** The client has sent all that it may. */
+  readonly clientEnded: boolean;
+}
+
 export class Http2Answer {
   readonly #stream: ServerHttp2Stream;
+  readonly #owner: AnswerOwner;
   readonly #parts: Buffer[] = [];
   #bytes = 0;
-  #fields: Http2Fields | null = null;
+  #status = 0;
+  /** Field lines, each with its CRLF. */
+  #lines = '';
   #bodyless = false;
   #unknownLength = false;
   #trailer = '';
@@ -31,9 +42,12 @@ export class Http2Answer {
   headGiven = false;
   /** The answer is whole. */
   whole = false;
+  /** It is on its way past the stream. */
+  direct = false;
 
-  constructor(stream: ServerHttp2Stream) {
+  constructor(stream: ServerHttp2Stream, owner: AnswerOwner) {
     this.#stream = stream;
+    this.#owner = owner;
   }
 
   /** Whether HTTP/2 can carry this status. */
@@ -55,14 +69,9 @@ export class Http2Answer {
 
   head(head: ResponseHead, bodyless: boolean): void {
     this.headGiven = true;
-    this.#fields = http2Fields(head.kept);
-    this.#fields[':status'] = String(head.status);
-    this.#bodyless = bodyless;
-    if (head.status === RESET_CONTENT) {
-      this.#bodyless = true;
-      // A client holds us to the length that we say.
-      delete this.#fields['content-length'];
-    }
+    this.#status = head.status;
+    this.#lines = head.kept;
+    this.#bodyless = bodyless || head.status === RESET_CONTENT;
     this.#unknownLength = head.contentLength < 0;
   }
 
@@ -82,8 +91,8 @@ export class Http2Answer {
   own(answer: OwnAnswer, withPage: boolean): void {
     this.headGiven = true;
     this.whole = true;
-    this.#fields = http2Fields(answer.fields);
-    this.#fields[':status'] = String(answer.status);
+    this.#status = answer.status;
+    this.#lines = answer.fields;
     this.#bodyless = !withPage;
     this.#parts.length = 0;
     this.#bytes = 0;
@@ -93,19 +102,20 @@ export class Http2Answer {
   /** The head of a tunnel. */
   accept(fields: Http2Fields): void {
     this.headGiven = true;
-    this.#fields = fields;
+    this.#sentHead = true;
     fields[':status'] = '200';
-    this.flush();
+    if (!this.#isGone()) this.#respond(fields, PLAIN);
   }
 
   /** Sends what was gathered. */
   flush(): void {
+    if (this.#sentEnd) return;
     if (this.#isGone()) {
       this.#parts.length = 0;
       this.#bytes = 0;
       return;
     }
-    if (!this.#sentHead && this.#fields !== null) this.#sendHead(this.#fields);
+    if (!this.#sentHead && this.headGiven && !this.#sendWhole()) this.#sendHead();
     if (this.#sentEnd) return;
     if (this.whole) {
       this.#sentEnd = true;
@@ -118,12 +128,34 @@ export class Http2Answer {
     }
   }
 
-  #sendHead(fields: Http2Fields): void {
+  /** Sends a whole answer past the stream, if that is possible. */
+  #sendWhole(): boolean {
+    if (!this.whole || this.#trailer !== '' || !this.#owner.clientEnded) return false;
+    const block = this.#block();
+    if (block === null) return false;
+    if (!canAnswerDirectly(this.#stream)) {
+      learnFrom(this.#stream, block);
+      return false;
+    }
+    this.#sentHead = this.#sentEnd = this.direct = true;
+    answerDirectly(this.#stream, this.#owner, block, this.#bytes === 0 ? null : this.#taken());
+    return true;
+  }
+
+  #block(): FieldBlock | null {
+    return this.#status === RESET_CONTENT ? null : responseBlock(this.#status, this.#lines);
+  }
+
+  #sendHead(): void {
     this.#sentHead = true;
+    const fields = http2Fields(this.#lines);
+    fields[':status'] = String(this.#status);
+    // A client holds us to the length that we say.
+    if (this.#status === RESET_CONTENT) delete fields['content-length'];
     const empty = this.#bodyless || (this.whole && this.#bytes === 0);
     // Whether trailers follow is often known by now; where it is not, the library has to ask for them at the end.
     const mayTrail = !this.#bodyless && (this.whole ? this.#trailer !== '' : this.#unknownLength);
-    let options: ServerStreamResponseOptions & { sendDate: boolean } = PLAIN;
+    let options: RespondOptions = PLAIN;
     if (mayTrail) {
       options = WITH_TRAILER;
       answerTrailers(this.#stream, () => joinedFields(http2Fields(this.#trailer)));
@@ -131,6 +163,10 @@ export class Http2Answer {
       options = WITHOUT_BODY;
       this.#sentEnd = true;
     }
+    this.#respond(fields, options);
+  }
+
+  #respond(fields: Http2Fields, options: RespondOptions): void {
     try {
       this.#stream.respond(fields, options);
     } catch (error) {

@@ -12,7 +12,7 @@ import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
 import { BodyRate } from './body-rate.ts';
 import { ForwardedRequest } from './forwarded-request.ts';
-import { Http2Answer } from './http2-answer.ts';
+import { type AnswerOwner, Http2Answer } from './http2-answer.ts';
 import { Http2Body, type Http2BodyOwner } from './http2-body.ts';
 import type { Http2Owner } from './http2-owner.ts';
 import { asUpgrade, isConfirmed, tunnelEnd, webSocketKey } from './http2-websocket.ts';
@@ -26,7 +26,9 @@ const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.const
 /** How long a client has to take a reset. */
 const RESET_LINGER_MS = 2_000;
 
-export class Http2Request implements ResponseSink, Http2BodyOwner {
+function ignore(): void {}
+
+export class Http2Request implements ResponseSink, Http2BodyOwner, AnswerOwner {
   readonly #stream: ServerHttp2Stream;
   readonly #owner: Http2Owner;
   readonly #answer: Http2Answer;
@@ -54,12 +56,12 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
   constructor(stream: ServerHttp2Stream, owner: Http2Owner) {
     this.#stream = stream;
     this.#owner = owner;
-    this.#answer = new Http2Answer(stream);
+    this.#answer = new Http2Answer(stream, this);
     this.#context = newContext(owner.facts, this.#startedAt);
     this.#context.protocol = 'HTTP/2';
     stream.on('close', () => this.#onClose());
     // 'close' follows and does the work.
-    stream.on('error', () => {});
+    stream.on('error', ignore);
   }
 
   /** `raw`: the field list as received; `whole`: no body follows. */
@@ -107,6 +109,17 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
 
   get exchange(): Exchange | null {
     return this.#exchange;
+  }
+
+  get clientEnded(): boolean {
+    return !this.#clientOpen || this.#body?.ended === true;
+  }
+
+  onAnsweredClosed(sent: boolean): void {
+    const brokenOff = !sent && !this.#closedByUs;
+    // That may end the session, which the library is in the midst of.
+    if (brokenOff) setImmediate(() => this.#owner.onClosed(this, true));
+    else this.#owner.onClosed(this, false);
   }
 
   onBodyBytes(count: number): void {
@@ -287,7 +300,8 @@ export class Http2Request implements ResponseSink, Http2BodyOwner {
       if (now - this.#resetAt > RESET_LINGER_MS) this.#stream.destroy();
       return;
     }
-    const unread = this.#stream.writableLength;
+    // Past the stream it is all there until the client has it.
+    const unread = this.#answer.direct ? 1 : this.#stream.writableLength;
     if (unread !== this.#unread) {
       this.#unread = unread;
       this.#lastActivity = now;

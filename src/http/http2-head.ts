@@ -172,7 +172,7 @@ function targetOf(method: string, path: string, scheme: string, limits: HeadLimi
 }
 
 /** Fields of answers that HTTP/2 has no place for and that are not gone already (RFC 9113 8.2.2), and one that no object holds. */
-const NOT_IN_HTTP2: ReadonlySet<string> = new Set(['http2-settings', 'te', '__proto__']);
+export const NOT_IN_HTTP2: ReadonlySet<string> = new Set(['http2-settings', 'te', '__proto__']);
 
 /** Fields by lower-case name; repeated ones in order. */
 export type Http2Fields = Record<string, string | string[]>;

@@ -88,16 +88,27 @@ export function writeDirectly(
 
 /** Nothing hands out what Node calls WriteWrap but the socket's own next write. */
 function learnFrom(handle: object): void {
-  const watched = handle as Record<string, unknown>;
   for (const name of WRITES) {
-    const write = watched[name];
-    if (Object.hasOwn(watched, name) || typeof write !== 'function') continue;
-    watched[name] = (request: object, ...rest: unknown[]): unknown => {
-      for (const learnt of WRITES) delete watched[learnt];
-      WriteRequestOf ??= request.constructor as new () => WriteRequest;
-      return Reflect.apply(write, handle, [request, ...rest]);
-    };
+    watchCall(handle, name, (request) => {
+      WriteRequestOf ??= (request as object).constructor as new () => WriteRequest;
+    });
   }
+}
+
+/** Tells of the next call of a method that `target` inherits, before it is made. */
+export function watchCall(
+  target: object,
+  name: string,
+  onCall: (...parameters: readonly unknown[]) => void,
+): void {
+  const watched = target as Record<string, unknown>;
+  const method = watched[name];
+  if (Object.hasOwn(watched, name) || typeof method !== 'function') return;
+  watched[name] = (...parameters: unknown[]): unknown => {
+    delete watched[name];
+    onCall(...parameters);
+    return Reflect.apply(method, target, parameters);
+  };
 }
 
 function writeError(status: number): NodeJS.ErrnoException {
