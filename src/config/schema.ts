@@ -106,7 +106,7 @@ export const configSchema = z.strictObject({
       maxBodyBytes: bytes.default(1_048_576),
       maxDepth: count.default(16),
       maxAliases: z.int().min(0).default(16),
-      maxBatch: count.default(512),
+      maxBatch: count.default(1_024),
       /** Messages kept in quarantine: how many, how large all together, how long. */
       maxQuarantined: count.default(1_000),
       maxQuarantineBytes: bytes.default(67_108_864),

@@ -1,7 +1,7 @@
 /**
  * What of a session was delivered and not acked yet, in the order that the message bus dispatched it. Its ACKs are cumulative (`ack:client`): one
  * confirms every message before it. That is safe by construction: only the end of the row's acked beginning is ever named, so a message that is
- * not durable yet, and whatever was acked out of its turn behind one, stays unconfirmed and comes again. A batch of 512 costs one frame so,
+ * not durable yet, and whatever was acked out of its turn behind one, stays unconfirmed and comes again. A batch of hundreds costs one frame so,
  * and the bus drains a backlog more than twice as fast as with an ACK each.
  */
 export class AckWindow<M> {
