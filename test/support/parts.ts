@@ -18,6 +18,7 @@ const PARTS = {
   activemq: { title: 'ActiveMQ', debianPackage: 'activemq', programs: ['java'], files: [ACTIVEMQ_JAR] },
   apache2: { title: 'Apache', debianPackage: 'apache2', programs: ['apache2', 'httpd'] },
   caddy: { title: 'Caddy', debianPackage: 'caddy', programs: ['caddy'] },
+  chromium: { title: 'Chromium', debianPackage: 'chromium', programs: ['chromium'] },
   curl: { title: 'curl', debianPackage: 'curl', programs: ['curl'] },
   h2load: { title: 'h2load', debianPackage: 'nghttp2-client', programs: ['h2load'] },
   haproxy: { title: 'HAProxy', debianPackage: 'haproxy', programs: ['haproxy'] },
