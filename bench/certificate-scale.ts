@@ -4,12 +4,10 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startHeadgear } from '../src/app.ts';
-import { configSchema } from '../src/config/schema.ts';
 import { judgeCertificate } from '../src/pem/judge.ts';
 import type { Judged } from '../src/pem/types.ts';
 import { emptyTransaction } from '../src/store/empty-transaction.ts';
@@ -18,8 +16,8 @@ import type { StoreBatch } from '../src/store/types.ts';
 import type { Application } from '../src/table/state.ts';
 import { silentLog } from '../src/telemetry/log.ts';
 import { testCertificate } from '../test/support/certificates.ts';
+import type { Measured } from './certificate-scale-start.ts';
 
-const CHILD = 'certificate-scale-child';
 const APPS_A_BATCH = 2_000;
 const ROUNDS = 3;
 
@@ -35,13 +33,6 @@ export interface CertificateScale {
   readonly bytesPerCertificate: number;
   readonly pemBytes: number;
   readonly storeMiB: number;
-}
-
-interface Measured {
-  readonly readyMs: number;
-  readonly cpuMs: number;
-  /** After a collection: all memory of the process but what it maps from files. */
-  readonly bytes: number;
 }
 
 /** Prints and returns what was measured. BENCH_CERTIFICATES and BENCH_ALIASES (of an application) change 100,000 and 1. */
@@ -154,32 +145,13 @@ async function startChild(folder: string, stateDir: string): Promise<Measured> {
     ...{ listeners: { http: listener, https: listener }, tls: { certificates: [{ certFile, keyFile }] } },
     ...{ keepAwake: { enabled: false }, log: { file: join(folder, 'log') }, accessLog: { file: 'off' } },
   };
-  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [CHILD, JSON.stringify(config)], {
-    execArgv: ['--expose-gc'],
-  });
+  const configFile = join(folder, 'config.json');
+  writeFileSync(configFile, JSON.stringify(config));
+  const program = fileURLToPath(new URL('./certificate-scale-start.js', import.meta.url));
+  const child: ChildProcess = fork(program, [configFile], { execArgv: ['--expose-gc'] });
   const [measured] = (await once(child, 'message')) as [Measured];
   const gone = once(child, 'exit');
   child.kill('SIGKILL');
   await gone;
   return measured;
-}
-
-/** Not `memoryUsage`: certificates lie in shared memory, which it does not count. */
-function anonymousBytes(): number {
-  const [, kilobytes = ''] = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-  return Number(kilobytes) * 1_024;
-}
-
-if (process.argv[2] === CHILD) {
-  const headgear = await startHeadgear(configSchema.parse(JSON.parse(process.argv[3] ?? '')), 'bench');
-  const readyMs = performance.now();
-  const { user, system } = process.cpuUsage();
-  const { control } = headgear;
-  if (control.status().confirmedGeneration === 0) throw new Error('not served');
-  for (let n = 0; n < 3; n += 1) globalThis.gc?.();
-  process.send?.({
-    readyMs,
-    cpuMs: (user + system) / 1_000,
-    bytes: anonymousBytes(),
-  } satisfies Measured);
 }
