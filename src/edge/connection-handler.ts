@@ -13,7 +13,7 @@ import { http2IsAvailable, http2Options } from './http2-options.ts';
 import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, ownAnswer } from './respond.ts';
 import { endpointsOf, type Serving } from './serving.ts';
-import { describeRequest, newContext, routeRequest } from './start-request.ts';
+import { describeRequest, newContext, ownAnswerTo, routeRequest } from './start-request.ts';
 
 export interface ConnectionHandler {
   /** Takes a connection over: plain, or with TLS up. */
@@ -55,6 +55,7 @@ export function createConnectionHandler(config: Config, serving: Serving): Conne
       const { httpsPolicy } = serving;
       return httpsPolicy === null || scheme === 'http' ? head : httpsPolicy.answerHead(host, app, head);
     },
+    ownAnswerTo: (context, answer) => ownAnswerTo(serving, context, answer),
     endpointsOf,
     upstreamRequest,
     newHeadFinder: () => new Http1Input(),

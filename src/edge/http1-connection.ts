@@ -22,7 +22,7 @@ import { readInto } from './read-into.ts';
 import { RequestBody } from './request-body.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf, type LiveConnection, type Serving } from './serving.ts';
-import { describeRequest, newContext, RequestMeans, routeRequest } from './start-request.ts';
+import { describeRequest, newContext, ownAnswerTo, RequestMeans, routeRequest } from './start-request.ts';
 import { socketEnd, startTunnel, type Tunnel, tunnelOptions } from './tunnel.ts';
 
 const PIPELINE_LIMIT_BYTES = 65_536;
@@ -285,9 +285,10 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     else this.#socket.resetAndDestroy();
   }
 
-  #answerOwn(answer: OwnAnswer, failure: string): void {
+  #answerOwn(given: OwnAnswer, failure: string): void {
     if (this.#phase === 'body') this.#answer.keepAlive = false;
     const context = this.#context;
+    const answer = context === null ? given : ownAnswerTo(this.#serving, context, given);
     const withPage = context?.method !== 'HEAD';
     if (context !== null) {
       context.status = answer.status;

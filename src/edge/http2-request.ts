@@ -18,7 +18,7 @@ import type { Http2Owner } from './http2-owner.ts';
 import { asUpgrade, isConfirmed, tunnelEnd, webSocketKey } from './http2-websocket.ts';
 import { answerFor, type EdgeFailureCode, type OwnAnswer, ownAnswer } from './respond.ts';
 import { endpointsOf } from './serving.ts';
-import { describeRequest, newContext, RequestMeans, routeRequest } from './start-request.ts';
+import { describeRequest, newContext, ownAnswerTo, RequestMeans, routeRequest } from './start-request.ts';
 import { startTunnel, type Tunnel, tunnelOptions } from './tunnel.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
@@ -251,8 +251,9 @@ export class Http2Request implements ResponseSink, Http2BodyOwner, AnswerOwner {
     );
   }
 
-  #answerOwn(answer: OwnAnswer, failure: string): void {
+  #answerOwn(given: OwnAnswer, failure: string): void {
     const context = this.#context;
+    const answer = ownAnswerTo(this.#owner.serving, context, given);
     const withPage = context.method !== 'HEAD';
     context.status = answer.status;
     context.failure = failure;

@@ -15,6 +15,8 @@ export interface HttpsPolicy {
   redirect(host: string, destination: Destination, head: RequestHead, peerAddress: string): OwnAnswer | null;
   /** A gear's head as it goes to a client of TLS. `app` is `namespace/app`. */
   answerHead(host: string, app: string, head: ResponseHead): ResponseHead;
+  /** The same for an answer of ours (RFC 6797 7.1: whatever comes over TLS says it). */
+  ownAnswer(host: string, app: string, answer: OwnAnswer): OwnAnswer;
 }
 
 interface Rule {
@@ -69,6 +71,10 @@ export function createHttpsPolicy(options: {
       const own = OWN_LINES.test(head.kept);
       if ((own && hsts.gears === 'keep') || !hasCertificate(host)) return head;
       return withKept(head, (own ? head.kept.replaceAll(ALL_OWN_LINES, '') : head.kept) + line);
+    },
+    ownAnswer(host, app, answer) {
+      const { hsts, line } = ruleFor(host, app);
+      return hsts === 'off' || !hasCertificate(host) ? answer : { ...answer, fields: answer.fields + line };
     },
   };
 }

@@ -109,6 +109,17 @@ export function routeRequest(
   return endpoints.length === 0 && passThrough.length > 0 ? refusal('TLS_ONLY') : destination;
 }
 
+/** An answer of ours as the client of an application is to get it. */
+export function ownAnswerTo(
+  { httpsPolicy }: Serving,
+  { scheme, host, app }: RequestContext,
+  answer: OwnAnswer,
+): OwnAnswer {
+  return httpsPolicy === null || scheme === 'http' || app === ''
+    ? answer
+    : httpsPolicy.ownAnswer(host, app, answer);
+}
+
 /** What a request's exchange needs: its endpoints, and a context that remembers the attempts. A class: closures cost one more object each. */
 export class RequestMeans implements ExchangeMeans {
   readonly #serving: Serving;

@@ -96,6 +96,8 @@ export interface EngineMeans<Code extends string> {
   ): EngineDestination | HeadError | { readonly answer: EngineAnswer; readonly failure: string };
   /** A gear's head as the client is to get it. */
   answerHead(context: RequestContext, head: ResponseHead): ResponseHead;
+  /** An answer of ours as the client is to get it. */
+  ownAnswerTo(context: RequestContext, answer: EngineAnswer): EngineAnswer;
   endpointsOf(
     destination: EngineDestination,
     scheme: 'http' | 'https',

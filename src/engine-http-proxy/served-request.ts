@@ -68,7 +68,8 @@ export function serveRequest<Code extends string>(
     recorded = true;
     means.record(context, elapsedUs());
   }
-  function answerOwn(answer: EngineAnswer, failure: string): void {
+  function answerOwn(given: EngineAnswer, failure: string): void {
+    const answer = means.ownAnswerTo(context, given);
     context.failure = failure;
     if (response.headersSent) {
       // The status is out: a broken answer must look broken.

@@ -175,6 +175,18 @@ for (const engine of ['native', 'http-proxy'] as const) {
       assert.deepEqual(await hstsOf(secure(edge)), [`max-age=${YEAR}; includeSubDomains; preload`]);
     });
 
+    it('our own answers for a host that has one say it too, over TLS; those for others say nothing', async () => {
+      const { edge, gear } = await start({ hsts: { maxAgeSeconds: YEAR } as never });
+      await gear.stop();
+      const answer = await secure(edge);
+      assert.equal(answer.status, 503);
+      assert.deepEqual(headersOf(answer.rawHeaders, HSTS), [`max-age=${YEAR}`]);
+      assert.equal(headerOf(answer.rawHeaders, 'content-length'), String(answer.body.length));
+      assert.deepEqual(await hstsOf(plain(edge)), []);
+      const unknown = await secure(edge, 'nobody.apps.example.test');
+      assert.deepEqual([unknown.status, headersOf(unknown.rawHeaders, HSTS)], [404, []]);
+    });
+
     it('a gear’s own is kept, or replaced, as the policy says', async () => {
       const gearsOwn = ['max-age=5', 'max-age=6; preload'];
       const keep = await start({ hsts: { maxAgeSeconds: 1, gears: 'keep' } as never }, { gearsOwn });
@@ -206,6 +218,15 @@ for (const engine of ['native', 'http-proxy'] as const) {
         const { edge } = await start({ hsts: { maxAgeSeconds: YEAR } as never });
         const client = await connectHttp2(edge.httpsPort);
         assert.equal((await client.request({ ':authority': HOST })).headers[HSTS], `max-age=${YEAR}`);
+        client.destroy();
+      });
+
+      it('holds for our own answers over HTTP/2 as well', async () => {
+        const { edge, gear } = await start({ hsts: { maxAgeSeconds: YEAR } as never });
+        await gear.stop();
+        const client = await connectHttp2(edge.httpsPort);
+        const { headers } = await client.request({ ':authority': HOST });
+        assert.deepEqual([headers[':status'], headers[HSTS]], [503, `max-age=${YEAR}`]);
         client.destroy();
       });
     }

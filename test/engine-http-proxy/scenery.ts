@@ -109,6 +109,7 @@ export async function startScene(
         head,
       ),
     answerHead: (_context, head) => head,
+    ownAnswerTo: (_context, answer) => answer,
     endpointsOf,
     upstreamRequest,
     pick: (all, tried) => all.find((endpoint) => !tried.includes(endpoint)) ?? null,
