@@ -135,7 +135,11 @@ describe('Chromium', { skip: skipWithout('chromium') }, () => {
       echo: 'hello',
     });
     await close();
-    await eventually(() => edge.plane.status().connections === 0);
+    await eventually(
+      () => edge.plane.status().connections === 0,
+      'the browser’s connections are gone',
+      PATIENCE_MS,
+    );
     const chat = edge.finished.find(({ target }) => target === '/chat');
     // Over HTTP/2 the tunnel is opened with 200 (RFC 8441 5).
     assert.deepEqual([chat?.protocol, chat?.status], ['HTTP/2', 200]);
