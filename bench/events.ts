@@ -156,10 +156,13 @@ export async function run(): Promise<void> {
       `events persistent, to a consumer that only acks: ${Math.round(bare)}/s (ActiveMQ confirmed them to ${PUBLISHERS} publishers)`,
     );
     await measured('persistent', headgear, async () => {
+      const began = performance.now();
       const confirmed = await confirm(bus.port, DESTINATION, PUBLISHERS, PERSISTENT_SECONDS, () =>
         aliases < APPLICATIONS ? aliasOf(aliases++) : null,
       );
-      const share = Math.round((confirmed / PERSISTENT_SECONDS / bare) * 100);
+      // Sooner than asked for where there are no more aliases to add.
+      const seconds = (performance.now() - began) / 1_000;
+      const share = Math.round((confirmed / seconds / bare) * 100);
       return { events: confirmed, note: `${share} % of what it confirms with a consumer that only acks` };
     });
     await client.stop();
