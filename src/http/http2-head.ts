@@ -3,15 +3,14 @@
  * all the same, since a CR LF that got through would be a request of its own for the gear.
  */
 import { ILLEGAL_IN_VALUE, isToken } from './characters.ts';
+import { readLength, trimmed } from './field-values.ts';
 import { requestFieldRule } from './fields.ts';
 import {
   type HeadError,
   type HeadLimits,
   isHeadError,
   type RequestHead,
-  readLength,
   splitTarget,
-  trimmed,
 } from './request-head.ts';
 
 export interface Http2HeadLimits extends HeadLimits {

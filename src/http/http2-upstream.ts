@@ -4,9 +4,9 @@
  * of its own for a client of HTTP/1.1, so nothing is left to it.
  */
 import { ILLEGAL_IN_VALUE, isToken } from './characters.ts';
+import { readLength, trimmed } from './field-values.ts';
 import { RESPONSE_FIELDS } from './fields.ts';
 import { type Http2Fields, http2Fields } from './http2-head.ts';
-import { readLength, trimmed } from './request-head.ts';
 import type { ResponseHead, ResponseHeadError } from './response-head.ts';
 
 /** Fields of our own heads that HTTP/2 says otherwise or not at all (RFC 9113 8.2.2); what clients sent of these is gone already. */

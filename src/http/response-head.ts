@@ -1,10 +1,10 @@
 /** A gear's response head, read as strictly as a request's: what is doubtful here could split a response there (RFC 9112 6, 11.1). */
 import { hasIllegalBytes } from './characters.ts';
+import { connectionOptions, namedFields, readLength, saysKeepAlive, trimmed } from './field-values.ts';
 import { firstLineEnd, LOOK_CLOSER, VALUE, type WalkEnd } from './field-walk.ts';
 import { responseWalk } from './fields.ts';
 import { HeadBytes } from './head-bytes.ts';
 import { readPlainResponseHead } from './plain-response-head.ts';
-import { connectionOptions, namedFields, readLength, saysKeepAlive, trimmed } from './request-head.ts';
 
 export interface ResponseHead {
   readonly status: number;
