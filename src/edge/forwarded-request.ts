@@ -11,21 +11,24 @@ const UPGRADE_NOT_PASSED = /(?:^|[\s,])(?:h2c|h2|tls)/i;
 
 /** The request as text; `host` in normal form. */
 export function upstreamRequest(head: RequestHead, forwarding: Forwarding, host: string): ExchangeRequest {
-  const body = head.chunked ? 'chunked' : head.contentLength > 0 ? 'length' : 'none';
   const asksUpgrade = mayUpgrade(head);
   return {
     method: head.method,
     servername: host,
-    body,
+    body: bodyOf(head),
     asksUpgrade,
     upgrade: head.upgrade,
     head: headText(head, forwarding.lines, asksUpgrade),
   };
 }
 
+function bodyOf(head: RequestHead): ExchangeRequest['body'] {
+  if (head.chunked) return 'chunked';
+  return head.contentLength > 0 ? 'length' : 'none';
+}
+
 function mayUpgrade(head: RequestHead): boolean {
-  const hasBody = head.chunked || head.contentLength > 0;
-  return head.upgrade !== '' && !hasBody && !UPGRADE_NOT_PASSED.test(head.upgrade);
+  return head.upgrade !== '' && bodyOf(head) === 'none' && !UPGRADE_NOT_PASSED.test(head.upgrade);
 }
 
 function headText(head: RequestHead, forwarding: string, asksUpgrade: boolean): string {
@@ -41,7 +44,7 @@ function ownLines(head: RequestHead, asksUpgrade: boolean): string {
 export class ForwardedRequest implements ExchangeRequest {
   readonly method: string;
   readonly servername: string;
-  readonly body: 'none' | 'length' | 'chunked';
+  readonly body: ExchangeRequest['body'];
   readonly asksUpgrade: boolean;
   readonly upgrade: string;
   readonly #head: RequestHead;
@@ -54,7 +57,7 @@ export class ForwardedRequest implements ExchangeRequest {
   constructor(head: RequestHead, forwarder: Forwarder, context: RequestContext) {
     this.method = head.method;
     this.servername = context.host;
-    this.body = head.chunked ? 'chunked' : head.contentLength > 0 ? 'length' : 'none';
+    this.body = bodyOf(head);
     this.asksUpgrade = mayUpgrade(head);
     this.upgrade = head.upgrade;
     this.#head = head;
