@@ -22,6 +22,7 @@ const NAMED: Readonly<Record<string, NamedBench>> = {
     summary: '10,000 certificates in Headgear, nginx and HAProxy: start, update, memory, handshakes',
     load: () => import('./certificates-10k.ts'),
   },
+  copies: { summary: 'cost of copying pieces of heads and bodies', load: () => import('./copies.ts') },
   events: { summary: 'events from ActiveMQ to the table', load: () => import('./events.ts') },
   'fuzz-nightly': {
     summary: 'more than a million fuzzed cases for the parsers',
