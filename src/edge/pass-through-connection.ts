@@ -198,16 +198,15 @@ export class PassThroughConnection implements LiveConnection {
       if (this.#sendWatch.waiting) this.#phaseSince = now;
       else if (now - this.#phaseSince > LINGER_MS) this.#socket.destroy();
     } else if (this.#phase === 'tunnel') {
-      this.#sweepHandshake(now - this.#phaseSince);
+      this.#sweepHandshake(now - this.#phaseSince, this.#tunnel?.answered ?? false);
       this.#tunnel?.sweep(now);
     }
   }
 
   /** What holds a gear's connection must take part in a handshake: a hello alone, sent by the thousand, would fill the gear. */
-  #sweepHandshake(ageMs: number): void {
-    const { bytesRead, bytesWritten } = this.#socket;
-    if (bytesRead > this.#helloBytes) return;
-    if (bytesWritten === 0) {
+  #sweepHandshake(ageMs: number, answered: boolean): void {
+    if (this.#socket.bytesRead > this.#helloBytes) return;
+    if (!answered) {
       if (ageMs > this.#means.responseTimeoutMs) this.#timeOut('RESPONSE_TIMEOUT');
     } else if (ageMs > this.#means.handshakeTimeoutMs) this.#timeOut('CLIENT_TIMEOUT');
   }

@@ -43,6 +43,8 @@ export function tunnelOptions(
 }
 
 export interface Tunnel {
+  /** Whether the gear has said anything. */
+  readonly answered: boolean;
   /** Bytes from the client, which are the caller's again when it returns. */
   fromClient(view: Buffer): void;
   clientEnded(): void;
@@ -106,6 +108,9 @@ export function startTunnel(client: TunnelClient, gear: RawConnection, options: 
   );
 
   return {
+    get answered() {
+      return bytesOut > 0;
+    },
     fromClient(view) {
       lastActivity = performance.now();
       bytesIn += view.length;

@@ -87,6 +87,15 @@ export class WriteRoom {
     return this.#bytes.subarray(start, end);
   }
 
+  /** The same as a piece of what is to be written. */
+  giveTo(
+    pieces: { range(source: Buffer, start: number, end: number): void },
+    start: number,
+    end: number,
+  ): void {
+    pieces.range(this.#buffer, start, end);
+  }
+
   /** What was there has been written. */
   clear(): void {
     this.#used = 0;

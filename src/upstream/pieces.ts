@@ -59,6 +59,24 @@ export class Pieces implements PieceSink {
     this.#size += end - start;
   }
 
+  /** What `other` holds; that stays as it is. */
+  append(other: Pieces): void {
+    for (let index = 0; index < other.#count; index++) {
+      this.#add(other.#sources[index] ?? '', other.#starts[index] ?? 0, other.#ends[index] ?? 0);
+    }
+  }
+
+  /** Each piece where it lies; only text is copied. */
+  views(): Buffer[] {
+    const views: Buffer[] = [];
+    for (let index = 0; index < this.#count; index++) {
+      const source = this.#sources[index] ?? '';
+      const [start, end] = [this.#starts[index] ?? 0, this.#ends[index] ?? 0];
+      views.push(typeof source === 'string' ? Buffer.from(source, 'latin1') : source.subarray(start, end));
+    }
+    return views;
+  }
+
   /** Copies all of it into `target` from `at` on; returns where it ends. The pieces remain. */
   copyInto(target: Buffer, at: number): number {
     let to = at;

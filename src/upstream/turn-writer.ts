@@ -1,22 +1,24 @@
 /**
  * Writes of one turn of the event loop go out together, after everything that was readable has been read: a fifth less CPU a request
  * under load (`npm run bench`), since the peers wake up less often, and reading and writing each run on warm code. What is small
- * and alone goes directly to the kernel then (direct-write.ts); everything else through a corked socket, which keeps order, `end`,
+ * and alone goes directly to the kernel then (direct-write.ts), what is large at once (kernel-write.ts); everything else through a corked socket, which keeps order, `end`,
  * `writableLength` and 'drain' right by itself. Call `settle` before anything else is done with the socket's writing side.
  */
 import type { Socket } from 'node:net';
 import { freeWriteRoom, type WriteRoom } from './arena.ts';
 import { type DirectHandle, directHandle, type WriteOwner, writeDirectly } from './direct-write.ts';
 import { writeGathered } from './gathered-write.ts';
+import { writeToKernel } from './kernel-write.ts';
 import { Pieces } from './pieces.ts';
 
-/** Above it a piece is the stream's affair, with its back-pressure. */
+/** Above it a piece goes to the kernel as soon as it is there. */
 const MAX_DIRECT_BYTES = 16_384;
 let queue: TurnWriter[] = [];
 let room = freeWriteRoom();
 const IN_ROOM = Symbol('in the room of this turn');
-/** Empty between two calls. */
+/** Empty between two calls, both. */
 const gathered = new Pieces();
+const whole = new Pieces();
 
 export class TurnWriter implements WriteOwner {
   readonly #socket: Socket;
@@ -49,14 +51,40 @@ export class TurnWriter implements WriteOwner {
 
   /** What the pieces were taken from is the caller's again when it returns, and so are they, cleared. */
   writePieces(pieces: Pieces): void {
-    if (pieces.size <= MAX_DIRECT_BYTES && this.#isFree()) {
+    if (pieces.size > MAX_DIRECT_BYTES) {
+      this.#writeLarge(pieces);
+    } else if (this.#isFree()) {
       if (!room.hasRoomFor(pieces.size)) flushAll();
       this.#start = room.end;
       this.#end = room.take(pieces);
       this.#pending = IN_ROOM;
-    } else writeGathered(this.#corked(), pieces);
+      this.#enqueue();
+    } else {
+      writeGathered(this.#corked(), pieces);
+      this.#enqueue();
+    }
     pieces.clear();
-    this.#enqueue();
+  }
+
+  /** At once, behind what is pending: what a turn gathers is copied, which costs more here than the peers' waking up. */
+  #writeLarge(pieces: Pieces): void {
+    const socket = this.#socket;
+    if (this.#held || socket.writableLength > 0 || socket.destroyed) {
+      writeGathered(this.#corked(), pieces);
+      this.#enqueue();
+      return;
+    }
+    const pending = this.#pending;
+    if (typeof pending === 'string') whole.text(pending);
+    else if (pending === IN_ROOM) room.giveTo(whole, this.#start, this.#end);
+    this.#pending = null;
+    whole.append(pieces);
+    writeToKernel(socket, whole);
+    if (whole.size > 0) {
+      writeGathered(this.#corked(), whole);
+      this.#enqueue();
+    }
+    whole.clear();
   }
 
   /** Hands what is pending to the socket, so that what the caller does with it next comes behind. */

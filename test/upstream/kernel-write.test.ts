@@ -1,0 +1,174 @@
+/** Large writes: they go to the kernel from where they were read, and what it has no room for waits as any other. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import net, { type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, it } from 'node:test';
+import tls, { type TLSSocket } from 'node:tls';
+import { issueCertificate, makeDevelopmentCa } from '../../src/pem/development.ts';
+import { gearReads } from '../../src/upstream/arena.ts';
+import { writeToKernel } from '../../src/upstream/kernel-write.ts';
+import { Pieces } from '../../src/upstream/pieces.ts';
+import { TurnWriter } from '../../src/upstream/turn-writer.ts';
+import { eventually } from '../support/eventually.ts';
+
+describe('a large write', () => {
+  const closers: (() => unknown)[] = [];
+  afterEach(() => {
+    for (const close of closers.splice(0).reverse()) close();
+  });
+
+  /** A socket to write to and the other end of it, which reads nothing yet. */
+  async function pair(): Promise<{ readonly socket: Socket; readonly peer: Socket }> {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
+    const [peer] = (await once(server, 'connection')) as [Socket];
+    for (const end of [socket, peer]) end.on('error', () => {});
+    closers.push(() => {
+      socket.destroy();
+      peer.destroy();
+      server.close();
+    });
+    await eventually(() => !socket.connecting, 'the socket is open');
+    return { socket, peer };
+  }
+
+  function gather(peer: Socket): { bytes(): Buffer; readonly length: number } {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    peer.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+    });
+    peer.resume();
+    return {
+      bytes: () => Buffer.concat(chunks),
+      get length() {
+        return length;
+      },
+    };
+  }
+
+  it('is with the kernel at once, so that the next read may overwrite what it came in', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    const body = randomBytes(60_000);
+    body.copy(gearReads.buffer);
+    writer.writeParts([gearReads.viewOf(60_000)]);
+    assert.equal(socket.writableLength, 0);
+    gearReads.buffer.fill(0, 0, 60_000);
+    const got = gather(peer);
+    await eventually(() => got.length >= 60_000, 'all was received');
+    assert.ok(got.bytes().equals(body));
+  });
+
+  it('comes whole and in order when the kernel takes a part, none, or is asked from a buffer that is read into again', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    const sent: Buffer[] = [];
+    const give = (parts: (string | Buffer)[]): void => {
+      sent.push(
+        ...parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
+      );
+      writer.writeParts(parts);
+    };
+    let size = 0;
+    const fill = (): void => {
+      for (let n = 0; n < 120; n++) {
+        const length = [65_536, 17_000, 40, 16_385, 3_000][n % 5] ?? 1;
+        randomBytes(length).copy(gearReads.buffer);
+        const view = gearReads.viewOf(length);
+        if (n % 3 === 0) give([`${length.toString(16)}\r\n`, view, '\r\n']);
+        else give([view]);
+        // The next read comes into the same place.
+        gearReads.buffer.fill(n, 0, length);
+        size = sent.reduce((sum, part) => sum + part.length, 0);
+      }
+    };
+    fill();
+    assert.ok(socket.writableLength > 0, 'more than the kernel has room for');
+    const got = gather(peer);
+    await eventually(() => got.length >= size, 'all that waited was received', 20_000);
+    // And once more now that the kernel has room.
+    fill();
+    await eventually(() => got.length >= size, 'all was received', 20_000);
+    assert.ok(got.bytes().equals(Buffer.concat(sent)));
+  });
+
+  it('comes behind what the same turn wrote before it', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    const got = gather(peer);
+    let expected = '';
+    for (const first of ['HTTP/1.1 200 OK\r\n\r\n', Buffer.from('head in bytes')]) {
+      if (typeof first === 'string') writer.writeText(first);
+      else writer.writeParts([first]);
+      writer.writeParts([Buffer.alloc(20_000, 'b')]);
+      writer.writeText('end');
+      expected += `${first.toString()}${'b'.repeat(20_000)}end`;
+      await new Promise(setImmediate);
+    }
+    writer.end();
+    await eventually(() => peer.readableEnded, 'the end was received');
+    assert.ok(got.bytes().toString('latin1') === expected);
+  });
+
+  it('of a TLS connection is never seen beneath its encryption', async () => {
+    const ca = makeDevelopmentCa();
+    const issued = issueCertificate({ ca, names: ['localhost'] });
+    const server = tls.createServer({ cert: issued.chainPem, key: issued.privateKeyPem });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const port = (server.address() as net.AddressInfo).port;
+    const client = tls.connect({ port, host: '127.0.0.1', ca: ca.certificatePem, servername: 'localhost' });
+    const [accepted] = (await once(server, 'secureConnection')) as [TLSSocket];
+    closers.push(() => {
+      client.destroy();
+      accepted.destroy();
+      server.close();
+    });
+    const got = gather(client);
+    const writer = new TurnWriter(accepted);
+    for (let n = 0; n < 4; n++) writer.writeParts(['cookie', Buffer.alloc(50_000, 's')]);
+    // Plain bytes among the records would end the connection.
+    await eventually(() => got.length >= 200_024, 'all was received');
+    assert.ok(got.bytes().toString('latin1') === `cookie${'s'.repeat(50_000)}`.repeat(4));
+  });
+
+  it('to a connection that is closed goes nowhere, least of all into the file that has its number now', async () => {
+    const { socket } = await pair();
+    const writer = new TurnWriter(socket);
+    socket.destroy();
+    const file = join(tmpdir(), `headgear-number-${process.pid}`);
+    closers.push(() => rmSync(file, { force: true }));
+    await once(socket, 'close');
+    const opened = Array.from({ length: 8 }, () => openSync(file, 'w'));
+    closers.push(() => {
+      for (const fd of opened) closeSync(fd);
+    });
+    writer.writeParts([Buffer.alloc(60_000, 'x')]);
+    const pieces = new Pieces();
+    pieces.bytes(Buffer.alloc(60_000, 'x'));
+    writeToKernel(socket, pieces);
+    await new Promise(setImmediate);
+    assert.equal(pieces.size, 60_000);
+    assert.equal(readFileSync(file).length, 0);
+  });
+
+  it('to a peer that is gone ends the connection as any write does', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    peer.resetAndDestroy();
+    while (!socket.destroyed) {
+      writer.writeParts([Buffer.alloc(60_000)]);
+      await new Promise(setImmediate);
+    }
+    await closed;
+  });
+});
