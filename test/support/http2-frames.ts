@@ -16,7 +16,9 @@ export const FRAME = {
   window: 8,
   continuation: 9,
 } as const;
-export const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8 } as const;
+export const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8, priority: 0x20 } as const;
+/** What a client says first (RFC 9113 3.4). */
+export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 export const CODE = {
   none: 0,
   protocol: 1,
@@ -118,8 +120,12 @@ export function settings(...pairs: readonly (readonly [number, number])[]): Buff
   return frame(FRAME.settings, 0, 0, Buffer.concat(payload));
 }
 
-/** Connects with `h2`, sends the preface and these SETTINGS (none: an empty frame). */
-export async function connectFrames(port: number, first: Buffer = settings()): Promise<RawHttp2> {
+/** Connects with `h2`, sends the preface and these SETTINGS (none: an empty frame), or whatever is given in their place. */
+export async function connectFrames(
+  port: number,
+  first: Buffer = settings(),
+  preface: Buffer = PREFACE,
+): Promise<RawHttp2> {
   const socket = tlsConnect({
     host: '127.0.0.1',
     port,
@@ -153,7 +159,7 @@ export async function connectFrames(port: number, first: Buffer = settings()): P
   };
   socket.on('end', onOver);
   socket.on('close', onOver);
-  send(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), first);
+  send(preface, first);
   const find = (what: string, fits: (frame: Frame) => boolean): Promise<Frame> =>
     eventually(() => frames.find(fits), `${what} among ${frames.map(({ type }) => type).join(' ')}`);
   return {
@@ -186,7 +192,10 @@ const STATIC_STATUS = [200, 204, 206, 304, 400, 404, 500];
 function statusOf(block: Buffer): number {
   let at = 0;
   // A change of the dynamic table's size may come first.
-  while (((block[at] ?? 0) & 0xe0) === 0x20) at += 1;
+  while (((block[at] ?? 0) & 0xe0) === 0x20) {
+    const long = ((block[at++] ?? 0) & 0x1f) === 0x1f;
+    while (long && (block[at++] ?? 0) >= 0x80);
+  }
   const first = block[at] ?? 0;
   if (first >= 0x88 && first <= 0x8e) return STATIC_STATUS[first - 0x88] ?? 0;
   const length = block[at + 1] ?? 0;
