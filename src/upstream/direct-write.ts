@@ -2,15 +2,15 @@
  * A write that goes from here to the kernel without the stream machinery between, for small pieces that the kernel takes at once, as it
  * nearly always does: the machinery costs about as much as the system call's way through Node itself (`npm run bench`). It uses what
  * `net.Socket` uses underneath, which Node 20, 22 and 24 have alike; where anything of it is missing nothing is done and the
- * caller writes to the socket as ever (`test/upstream/turn-writer.test.ts` says which it is). Plain TCP only: under TLS a write is never
- * over at once, and two at a time end the process.
+ * caller writes to the socket as ever (`test/upstream/turn-writer.test.ts` says which it is). Plain TCP only: TLS has rules of its own
+ * (secure-write.ts).
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 
 /** What Node calls WriteWrap: stands for one write until it is over. */
-interface WriteRequest {
+export interface WriteRequest {
   oncomplete?: (status: number) => void;
   /** Keeps the bytes alive. */
   buffer?: string | Uint8Array;
@@ -40,7 +40,13 @@ let spare: WriteRequest | null = null;
 
 /** What `writeDirectly` writes to, or null: for a kind of socket that has none, or (of the process's first) before a write of its own has shown how. */
 export function directHandle(socket: Socket): DirectHandle | null {
-  if (socket instanceof TLSSocket) return null;
+  return socket instanceof TLSSocket ? null : (knownHandle(socket)?.handle ?? null);
+}
+
+/** A socket's handle and what stands for a write to it, of TCP or of TLS; null where Node has them otherwise, or as for `directHandle`. */
+export function knownHandle(
+  socket: Socket,
+): { readonly handle: DirectHandle; readonly WriteRequestOf: new () => WriteRequest } | null {
   const handle = (socket as unknown as Inside)._handle;
   if (
     typeof handle?.writeBuffer !== 'function' ||
@@ -50,7 +56,7 @@ export function directHandle(socket: Socket): DirectHandle | null {
     return null;
   }
   if (WriteRequestOf === null) learnFrom(handle);
-  return WriteRequestOf === null ? null : (handle as DirectHandle);
+  return WriteRequestOf === null ? null : { handle: handle as DirectHandle, WriteRequestOf };
 }
 
 /**
@@ -111,7 +117,8 @@ export function watchCall(
   };
 }
 
-function writeError(status: number): NodeJS.ErrnoException {
+/** As the socket itself would give it. */
+export function writeError(status: number): NodeJS.ErrnoException {
   const code = getSystemErrorName(status);
   return Object.assign(new Error(`write ${code}`), { errno: status, code, syscall: 'write' });
 }

@@ -1,8 +1,9 @@
 /**
  * Writes of one turn of the event loop go out together, after everything that was readable has been read: a fifth less CPU a request
  * under load (`npm run bench`), since the peers wake up less often, and reading and writing each run on warm code. What is small
- * and alone goes directly to the kernel then (direct-write.ts), what is large at once (kernel-write.ts); everything else through a corked socket, which keeps order, `end`,
- * `writableLength` and 'drain' right by itself. Call `settle` before anything else is done with the socket's writing side.
+ * and alone goes directly to the kernel then (direct-write.ts; secure-write.ts under TLS), what is large at once (kernel-write.ts); everything
+ * else through a corked socket, which keeps order, `end`, `writableLength` and 'drain' right by itself. Nothing else may write to the
+ * socket or end it.
  */
 import type { Socket } from 'node:net';
 import { freeWriteRoom, type WriteRoom } from './arena.ts';
@@ -10,6 +11,7 @@ import { type DirectHandle, directHandle, type WriteOwner, writeDirectly } from 
 import { writeGathered } from './gathered-write.ts';
 import { writeToKernel } from './kernel-write.ts';
 import { Pieces } from './pieces.ts';
+import { SecureWrites } from './secure-write.ts';
 
 /** Above it a piece goes to the kernel as soon as it is there. */
 const MAX_DIRECT_BYTES = 16_384;
@@ -23,14 +25,17 @@ const whole = new Pieces();
 export class TurnWriter implements WriteOwner {
   readonly #socket: Socket;
   #handle: DirectHandle | null = null;
+  #secure: SecureWrites | null = null;
   /** Goes out at the end of this turn. Bytes lie in the turn's room: a view of them is made when it is needed, most of them for that moment. */
   #pending: string | typeof IN_ROOM | null = null;
   #start = 0;
   #end = 0;
   #queued = false;
-  /** The kernel has not taken the last direct write whole; of bytes, they are in this room. */
+  /** The last direct write is not over: the kernel has not taken it whole (of bytes, they are in this room), or TLS not said so yet. */
   #held = false;
   #heldIn: WriteRoom | null = null;
+  /** What the socket is to do behind that. */
+  #afterHeld: 'end' | 'destroySoon' | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -87,23 +92,36 @@ export class TurnWriter implements WriteOwner {
     whole.clear();
   }
 
-  /** Hands what is pending to the socket, so that what the caller does with it next comes behind. */
-  settle(): void {
-    if (this.#pending === null) return;
-    this.#corked();
-    this.#enqueue();
-  }
-
   /** Half-closes behind what was written. */
   end(): void {
-    this.settle();
-    this.#socket.end();
+    this.#finish('end');
+  }
+
+  /** Closes behind what was written. */
+  destroySoon(): void {
+    this.#finish('destroySoon');
+  }
+
+  #finish(how: 'end' | 'destroySoon'): void {
+    if (this.#pending !== null) {
+      this.#corked();
+      this.#enqueue();
+    }
+    if (!this.#mustWait) this.#socket[how]();
+    else if (this.#afterHeld !== 'destroySoon') this.#afterHeld = how;
+  }
+
+  /** Under TLS the socket may not be given anything now. */
+  get #mustWait(): boolean {
+    return this.#held && this.#secure !== null;
   }
 
   #isFree(): boolean {
     if (this.#pending !== null || this.#held || this.#socket.writableLength > 0) return false;
-    this.#handle ??= directHandle(this.#socket);
-    return this.#handle !== null;
+    if (this.#handle !== null || this.#secure !== null) return true;
+    this.#handle = directHandle(this.#socket);
+    if (this.#handle === null) this.#secure = SecureWrites.of(this.#socket, this);
+    return this.#handle !== null || this.#secure !== null;
   }
 
   /** The socket, corked, with what was pending in it. */
@@ -128,22 +146,33 @@ export class TurnWriter implements WriteOwner {
   flush(from: WriteRoom): void {
     this.#queued = false;
     const pending = this.#pending;
-    if (pending === null || this.#handle === null) {
-      this.#socket.uncork();
+    if (pending === null) {
+      if (!this.#mustWait) this.#socket.uncork();
       return;
     }
     this.#pending = null;
     const piece = pending === IN_ROOM ? from.view(this.#start, this.#end) : pending;
-    this.#held = writeDirectly(this.#socket, this.#handle, piece, this) === 'held';
-    if (!this.#held || pending !== IN_ROOM) return;
-    this.#heldIn = from;
-    from.hold();
+    if (this.#secure !== null) {
+      this.#held = this.#secure.write(piece);
+    } else if (this.#handle !== null) {
+      this.#held = writeDirectly(this.#socket, this.#handle, piece, this) === 'held';
+      if (!this.#held || pending !== IN_ROOM) return;
+      this.#heldIn = from;
+      from.hold();
+    }
   }
 
   onTaken(): void {
+    const waited = this.#mustWait;
     this.#held = false;
     this.#heldIn?.release();
     this.#heldIn = null;
+    if (!waited) return;
+    const after = this.#afterHeld;
+    this.#afterHeld = null;
+    if (after !== null) this.#socket[after]();
+    // What is to go out with this turn's end does so then.
+    else if (!this.#queued) this.#socket.uncork();
   }
 }
 

@@ -274,8 +274,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     this.#owner.onIdle(this, reusable);
     sink.onEnd(this.#reader.trailer);
     if (reusable) return;
-    this.#writer.settle();
-    this.#socket.destroySoon();
+    this.#writer.destroySoon();
   }
 
   #upgrade(sink: ResponseSink): void {
