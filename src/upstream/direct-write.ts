@@ -14,14 +14,16 @@ export interface WriteRequest {
   oncomplete?: (status: number) => void;
   /** Keeps the bytes alive. */
   buffer?: string | Uint8Array;
+  /** UNUSED while it stands for no write. */
+  getAsyncId(): number;
 }
+
+const UNUSED = -1;
 
 /** A socket's handle as far as it is needed. Both writes return 0 or a negative system error. */
 export interface DirectHandle {
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
   writeLatin1String(request: WriteRequest, text: string): number;
-  /** Bytes that the kernel has not taken. */
-  readonly writeQueueSize: number;
 }
 
 /** Whoever writes. */
@@ -48,13 +50,8 @@ export function knownHandle(
   socket: Socket,
 ): { readonly handle: DirectHandle; readonly WriteRequestOf: new () => WriteRequest } | null {
   const handle = (socket as unknown as Inside)._handle;
-  if (
-    typeof handle?.writeBuffer !== 'function' ||
-    typeof handle.writeLatin1String !== 'function' ||
-    typeof handle.writeQueueSize !== 'number'
-  ) {
+  if (typeof handle?.writeBuffer !== 'function' || typeof handle.writeLatin1String !== 'function')
     return null;
-  }
   if (WriteRequestOf === null) learnFrom(handle);
   return WriteRequestOf === null ? null : { handle: handle as DirectHandle, WriteRequestOf };
 }
@@ -79,7 +76,8 @@ export function writeDirectly(
     socket.destroy(writeError(error));
     return 'taken';
   }
-  if (handle.writeQueueSize === 0) {
+  // Not whether anything waits in the handle: of what the kernel takes at a second attempt nothing does, but its request is in use.
+  if (request.getAsyncId() === UNUSED) {
     spare = request;
     return 'taken';
   }
@@ -96,7 +94,8 @@ export function writeDirectly(
 function learnFrom(handle: object): void {
   for (const name of WRITES) {
     watchCall(handle, name, (request) => {
-      WriteRequestOf ??= (request as object).constructor as new () => WriteRequest;
+      const Request = (request as object).constructor as new () => Partial<WriteRequest>;
+      if (new Request().getAsyncId?.() === UNUSED) WriteRequestOf ??= Request as new () => WriteRequest;
     });
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
-import { directHandle, writeDirectly } from '../../src/upstream/direct-write.ts';
+import { type DirectHandle, directHandle, writeDirectly } from '../../src/upstream/direct-write.ts';
 import { unsentBytes } from '../../src/upstream/send-watch.ts';
 import { TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { eventually } from '../support/eventually.ts';
@@ -54,6 +54,40 @@ describe('what is written within one turn', () => {
     assert.equal(writeDirectly(socket, handle, Buffer.from('b'), { onTaken() {} }), 'taken');
     assert.equal(socket.writableLength, 0);
     assert.equal(await received(peer, 4), '.a\xffb');
+  });
+
+  it('whose request is in use until it is said to be over, though nothing waits any more, is held', async () => {
+    const [full, other] = [await pair(), await pair()];
+    const handle = directHandle(full.socket) ?? assert.fail('no handle');
+    const used: object[] = [];
+    // The kernel may have had no room at first and taken all of it a moment later: libuv tries twice, and then has nothing left.
+    const secondAttempt: DirectHandle & { readonly writeQueueSize: number } = {
+      writeQueueSize: 0,
+      writeLatin1String: (request, text) => handle.writeLatin1String(request, text),
+      writeBuffer(request, bytes) {
+        used.push(request);
+        return handle.writeBuffer(request, bytes);
+      },
+    };
+    const big = Buffer.alloc(8_388_608, 'x');
+    let taken = 0;
+    const owner = { onTaken: () => void taken++ };
+    assert.equal(writeDirectly(full.socket, secondAttempt, big, owner), 'held');
+    // Another's write in the same turn must have a request of its own: the end of the first would be taken for its end.
+    const watched: DirectHandle = {
+      writeLatin1String: (request, text) => {
+        used.push(request);
+        return (directHandle(other.socket) ?? assert.fail('no handle')).writeLatin1String(request, text);
+      },
+      writeBuffer: () => assert.fail('not this one'),
+    };
+    assert.equal(
+      writeDirectly(other.socket, watched, 'of another', { onTaken: () => assert.fail() }),
+      'taken',
+    );
+    assert.equal(new Set(used).size, 2);
+    full.peer.resume();
+    await eventually(() => taken === 1, 'the end of the first');
   });
 
   it('comes in the order in which it was written, whatever way each piece takes', async () => {
