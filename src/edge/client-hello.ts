@@ -40,7 +40,13 @@ const EXTENSION_SIGNATURE_ALGORITHMS = 13;
 const EXTENSION_ALPN = 16;
 const EXTENSION_SUPPORTED_VERSIONS = 43;
 
+/** Of a ClientHello: legacy_version and random. */
+const VERSION_AND_RANDOM = 34;
+
 const NONE: Buffer = Buffer.alloc(0);
+/** No offset is beyond it, so that a check of the last of several vectors is one of all. */
+const BEYOND = Number.MAX_SAFE_INTEGER;
+const MALFORMED: Invalid = { kind: 'invalid', reason: 'the hello is malformed' };
 
 /** Labels of letters, digits, hyphens and (found in practice) underscores. Dotted IPv4 passes; it will match no certificate's name. */
 const HOST_NAME = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
@@ -101,7 +107,7 @@ export class ClientHelloReader {
       const expected =
         message.length < MESSAGE_HEADER ? MESSAGE_HEADER : MESSAGE_HEADER + bodyLength(message);
       if (expected > MAX_HELLO_BYTES) return invalid('the hello is too long');
-      if (message.length >= expected) return readHello(new Reader(message, MESSAGE_HEADER, expected));
+      if (message.length >= expected) return readHello(message, MESSAGE_HEADER, expected);
       if (this.#left > 0) {
         return {
           kind: 'incomplete',
@@ -127,151 +133,109 @@ function faultOfRecordHeader(bytes: Buffer, offset: number): Invalid | null {
   return length === 0 || length > MAX_RECORD_BYTES ? invalid('a record of wrong length') : null;
 }
 
-function readHello(hello: Reader): HelloRead {
-  const legacyVersion = hello.uint16();
-  hello.skip(32);
-  const sessionId = hello.vector(1);
-  const cipherSuites = hello.vector(2);
-  const compressions = hello.vector(1);
-  if (legacyVersion >> 8 !== 3 || sessionId.left > 32) return invalid('the hello is malformed');
-  if (cipherSuites.left === 0 || cipherSuites.left % 2 !== 0 || compressions.left === 0) {
-    return invalid('the hello is malformed');
-  }
+/** Reads by offsets: a reader object for each vector would cost as much again as all the rest. */
+function readHello(bytes: Buffer, start: number, end: number): HelloRead {
+  const legacyVersion = uint16(bytes, start);
+  const sessionAt = start + VERSION_AND_RANDOM;
+  const suitesAt = endOfVector8(bytes, sessionAt, end);
+  const compressionsAt = endOfVector16(bytes, suitesAt, end);
+  let at = endOfVector8(bytes, compressionsAt, end);
+  const suitesLength = compressionsAt - suitesAt - 2;
+  if (at === BEYOND || legacyVersion >> 8 !== 3 || suitesAt - sessionAt - 1 > 32) return MALFORMED;
+  if (suitesLength === 0 || suitesLength % 2 !== 0 || at - compressionsAt === 1) return MALFORMED;
   let serverName: string | null = null;
   let alpn: readonly string[] | null = null;
   let versions: readonly number[] | null = null;
   let groups = NONE;
   let signatureAlgorithms = NONE;
   // A TLS 1.2 hello may end here.
-  const extensions = hello.left > 0 ? hello.vector(2) : hello;
-  while (extensions.left > 0 && !extensions.failed) {
-    const type = extensions.uint16();
-    if (type === EXTENSION_SERVER_NAME) {
-      const content = extensions.vector(2);
-      if (serverName !== null) return invalid('two server names');
-      serverName = readServerName(content);
-      if (serverName === null || !content.isDone) return invalid('the server name is no host name');
-    } else if (type === EXTENSION_ALPN) {
-      const content = extensions.vector(2);
-      if (alpn !== null) return invalid('two lists of protocols');
-      alpn = readAlpn(content);
-      if (!content.isDone) return invalid('the list of protocols is malformed');
-    } else if (type === EXTENSION_SUPPORTED_VERSIONS) {
-      const content = extensions.vector(2);
-      if (versions !== null) return invalid('two lists of versions');
-      versions = readVersions(content);
-      if (!content.isDone) return invalid('the list of versions is malformed');
-    } else if (type === EXTENSION_SUPPORTED_GROUPS) groups = readCodes(extensions.vector(2));
-    else if (type === EXTENSION_SIGNATURE_ALGORITHMS) signatureAlgorithms = readCodes(extensions.vector(2));
-    else extensions.skip(extensions.uint16());
+  if (at < end) {
+    if (endOfVector16(bytes, at, end) !== end) return MALFORMED;
+    at += 2;
   }
-  if (!extensions.isDone || !hello.isDone) return invalid('the hello is malformed');
+  while (at < end) {
+    const type = uint16(bytes, at);
+    const content = at + 4;
+    at = endOfVector16(bytes, at + 2, end);
+    if (at === BEYOND) return MALFORMED;
+    if (type === EXTENSION_SERVER_NAME) {
+      if (serverName !== null) return invalid('two server names');
+      serverName = readServerName(bytes, content, at);
+      if (serverName === null) return invalid('the server name is no host name');
+    } else if (type === EXTENSION_ALPN) {
+      if (alpn !== null) return invalid('two lists of protocols');
+      alpn = readAlpn(bytes, content, at);
+      if (alpn === null) return invalid('the list of protocols is malformed');
+    } else if (type === EXTENSION_SUPPORTED_VERSIONS) {
+      if (versions !== null) return invalid('two lists of versions');
+      versions = readVersions(bytes, content, at);
+      if (versions === null) return invalid('the list of versions is malformed');
+    } else if (type === EXTENSION_SUPPORTED_GROUPS) groups = readCodes(bytes, content, at);
+    else if (type === EXTENSION_SIGNATURE_ALGORITHMS) signatureAlgorithms = readCodes(bytes, content, at);
+  }
   return {
     kind: 'hello',
     serverName,
     alpn: alpn ?? [],
     versions: versions ?? [legacyVersion],
-    cipherSuites: cipherSuites.bytes(),
+    cipherSuites: bytes.subarray(suitesAt + 2, compressionsAt),
     signatureAlgorithms,
     groups,
   };
 }
 
 /** Exactly one name of type host_name; RFC 6066 allows no second one, and no other type was ever defined. */
-function readServerName(content: Reader): string | null {
-  const list = content.vector(2);
-  const type = list.uint8();
-  const name = list.vector(2).text().toLowerCase();
-  if (type !== 0 || !list.isDone) return null;
+function readServerName(bytes: Buffer, at: number, end: number): string | null {
+  if (endOfVector16(bytes, at, end) !== end || bytes[at + 2] !== 0) return null;
+  if (endOfVector16(bytes, at + 3, end) !== end) return null;
+  const name = bytes.toString('latin1', at + 5, end).toLowerCase();
   const host = name.endsWith('.') ? name.slice(0, -1) : name;
   return host.length <= 253 && HOST_NAME.test(host) ? host : null;
 }
 
-function readAlpn(content: Reader): readonly string[] {
-  const list = content.vector(2);
+/** Null where the list is malformed or empty, as below. */
+function readAlpn(bytes: Buffer, at: number, end: number): readonly string[] | null {
+  if (endOfVector16(bytes, at, end) !== end) return null;
   const protocols: string[] = [];
-  while (list.left > 0 && !list.failed) {
-    const protocol = list.vector(1).text();
-    if (protocol === '') list.fail();
-    protocols.push(protocol);
+  for (let from = at + 2; from < end; ) {
+    const next = endOfVector8(bytes, from, end);
+    if (next === BEYOND || next === from + 1) return null;
+    protocols.push(bytes.toString('latin1', from + 1, next));
+    from = next;
   }
-  if (list.failed || protocols.length === 0) content.fail();
-  return protocols;
+  return protocols.length === 0 ? null : protocols;
 }
 
-function readVersions(content: Reader): readonly number[] {
-  const list = content.vector(1);
+function readVersions(bytes: Buffer, at: number, end: number): readonly number[] | null {
+  if (endOfVector8(bytes, at, end) !== end || (end - at) % 2 === 0) return null;
   const versions: number[] = [];
-  while (list.left > 0 && !list.failed) versions.push(list.uint16());
-  if (list.failed || versions.length === 0) content.fail();
-  return versions;
+  for (let from = at + 1; from < end; from += 2) versions.push(uint16(bytes, from));
+  return versions.length === 0 ? null : versions;
 }
 
 /** A list of two-octet codes; what is malformed is left to OpenSSL to refuse, and counts as an empty list here. */
-function readCodes(content: Reader): Buffer {
-  const list = content.vector(2);
-  return content.isDone && list.left % 2 === 0 ? list.bytes() : NONE;
+function readCodes(bytes: Buffer, at: number, end: number): Buffer {
+  return endOfVector16(bytes, at, end) === end && (end - at) % 2 === 0 ? bytes.subarray(at + 2, end) : NONE;
 }
 
 function invalid(reason: string): Invalid {
   return { kind: 'invalid', reason };
 }
 
-/** A place in a buffer. Reading past its end sets `failed` and yields zeros and empty vectors, so that callers check once. */
-class Reader {
-  failed = false;
-  #bytes: Buffer;
-  #offset: number;
-  #end: number;
+function uint16(bytes: Buffer, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
 
-  constructor(bytes: Buffer, offset: number, end: number) {
-    this.#bytes = bytes;
-    this.#offset = offset;
-    this.#end = end;
-  }
+/** Where a vector ends whose length stands at `at` in one octet; BEYOND where it runs over `end`, or `at` does. */
+function endOfVector8(bytes: Buffer, at: number, end: number): number {
+  if (at >= end) return BEYOND;
+  const stop = at + 1 + (bytes[at] ?? 0);
+  return stop > end ? BEYOND : stop;
+}
 
-  get left(): number {
-    return this.#end - this.#offset;
-  }
-
-  /** Read to the very end, and not beyond. */
-  get isDone(): boolean {
-    return this.#offset === this.#end && !this.failed;
-  }
-
-  fail(): void {
-    this.failed = true;
-  }
-
-  skip(count: number): void {
-    if (count > this.left) this.failed = true;
-    else this.#offset += count;
-  }
-
-  uint8(): number {
-    const value = this.#bytes[this.#offset] ?? 0;
-    this.skip(1);
-    return this.failed ? 0 : value;
-  }
-
-  uint16(): number {
-    return this.uint8() * 256 + this.uint8();
-  }
-
-  /** The contents of a vector whose length stands before it in `width` octets. */
-  vector(width: 1 | 2): Reader {
-    const length = width === 1 ? this.uint8() : this.uint16();
-    const start = this.#offset;
-    this.skip(length);
-    return new Reader(this.#bytes, start, this.failed ? start : start + length);
-  }
-
-  /** What is left, as a view. */
-  bytes(): Buffer {
-    return this.#bytes.subarray(this.#offset, this.#end);
-  }
-
-  text(): string {
-    return this.#bytes.toString('latin1', this.#offset, this.#end);
-  }
+/** The same of a length in two octets. */
+function endOfVector16(bytes: Buffer, at: number, end: number): number {
+  if (at + 2 > end) return BEYOND;
+  const stop = at + 2 + uint16(bytes, at);
+  return stop > end ? BEYOND : stop;
 }

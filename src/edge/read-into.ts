@@ -24,9 +24,10 @@ let means: Means | null | undefined;
 
 /**
  * From now on what `socket` reads is handed to `onView` and not to 'data', in a view that is valid during the call only. Bytes that
- * lie in the socket already still come as 'data', before those. Returns whether it could be done. The caller resumes the socket.
+ * lie in the socket already still come as 'data', before those. Where `onView` says false nothing more is read until the socket is resumed.
+ * Returns whether it could be done. The caller resumes the socket.
  */
-export function readInto(socket: Socket, onView: (view: Buffer) => void): boolean {
+export function readInto(socket: Socket, onView: (view: Buffer) => unknown): boolean {
   means ??= findMeans(socket);
   const inside = socket as unknown as Inside;
   const handle = inside._handle;
@@ -34,8 +35,7 @@ export function readInto(socket: Socket, onView: (view: Buffer) => void): boolea
   inside[means.buffer] = clientReads.buffer;
   inside[means.generator] = null;
   inside[means.callback] = (length: number): boolean => {
-    onView(clientReads.viewOf(length));
-    return true;
+    return onView(clientReads.viewOf(length)) !== false;
   };
   handle.useUserBuffer(clientReads.buffer);
   return true;

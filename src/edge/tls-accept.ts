@@ -11,6 +11,8 @@ import type { ClientDemand } from '../certificates/client-demands.ts';
 import { isMissingCertificate, onMissingCertificate, verificationOf } from './ask-certificate.ts';
 import { type ClientHello, ClientHelloReader } from './client-hello.ts';
 import { endLingering } from './end-lingering.ts';
+import { readInto } from './read-into.ts';
+import { receive, staple } from './tls-handle.ts';
 
 export interface TlsMeans {
   readonly context: SecureContext;
@@ -93,9 +95,18 @@ export function acceptTls(
   socket.on('error', onSocketError);
   socket.on('close', onSocketClose);
   socket.on('end', onSocketEnd);
-  socket.on('data', onData);
-  // A socket that was paused before (to read a PROXY header, say) does not flow by a listener alone.
+  // What lay in the socket before (behind a PROXY header, say) still comes as data.
+  const comesAsData = !readInto(socket, onView) || socket.readableLength > 0;
+  if (comesAsData) socket.on('data', onData);
   socket.resume();
+
+  /** The view is everybody's. Once the hello is whole, who has the socket then (who passes it on, or the last look at it) reads it as ever. */
+  function onView(view: Buffer): boolean {
+    const bytes = Buffer.from(view);
+    if (reader === null) return socket.push(bytes);
+    onData(bytes);
+    return true;
+  }
 
   function onData(chunk: Buffer): void {
     if (reader === null) return;
@@ -103,9 +114,8 @@ export function acceptTls(
     if (read.kind === 'incomplete') return;
     const { bytes } = reader;
     reader = null;
-    socket.off('data', onData);
+    if (comesAsData) socket.off('data', onData);
     socket.off('end', onSocketEnd);
-    socket.pause();
     if (read.kind === 'hello') serverName = read.serverName;
     if (read.kind === 'invalid') refuseBytes(bytes, read.reason);
     else if (!passOn(bytes)) startTls(bytes, read);
@@ -116,6 +126,7 @@ export function acceptTls(
     if (takeOver === null || !settle()) return false;
     socket.off('error', onSocketError);
     socket.off('close', onSocketClose);
+    socket.pause();
     takeOver(socket, bytes);
     return true;
   }
@@ -130,8 +141,8 @@ export function acceptTls(
       );
       return;
     }
-    // TLSSocket reads what lies in the socket's buffer before anything else: the hello and whatever came behind it.
-    socket.unshift(bytes);
+    // What else lies in the socket's buffer is for TLS. Where nothing can lie there, a pause would only take the socket out of the poll.
+    if (comesAsData) socket.pause();
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: chosen.context,
@@ -146,6 +157,7 @@ export function acceptTls(
     secured.once('error', onHandshakeError);
     secured.once('end', onHandshakeEnd);
     secured.once('secure', () => onHandshakeDone(secured, hello, chosen.demand ?? null));
+    receive(secured, socket, bytes);
   }
 
   function onHandshakeDone(secured: TLSSocket, hello: ClientHello, demand: ClientDemand | null): void {
@@ -228,15 +240,6 @@ export function acceptTls(
     else if (isMissingCertificate(error)) refuseWithoutCertificate();
     else fail('EDGE_TLS_HANDSHAKE', error.code ?? 'unknown');
   }
-}
-
-/**
- * Node lets only a tls.Server staple (its event OCSPRequest), by this call of the native handle, which the handshake reads later. Should it go
- * away, handshakes go on without.
- */
-function staple(socket: TLSSocket, response: Buffer): void {
-  const handle = (socket as { _handle?: { setOCSPResponse?: (response: Buffer) => void } | null })._handle;
-  handle?.setOCSPResponse?.(response);
 }
 
 /** Protocols in the form of the wire (RFC 7301 section 3.1), so that it is made once and not for each connection. */
