@@ -6,9 +6,10 @@ import type { Loader } from './load.ts';
 import { residentBytes, watchResident } from './memory.ts';
 import type { Sample } from './sample.ts';
 import { LOADS, type Scenario } from './scenarios.ts';
+import { leadInMs, type Mark, secondsWithLeadIn, steadyCpuUs } from './steady.ts';
 import { HOST, type Target } from './targets/target.ts';
 
-/** A moment for logs to be written and connections to close; what that costs belongs to the run. A smoke run has less to settle. */
+/** A moment for logs to be written and connections to close; what that costs belongs to a run that is measured whole. A smoke run has less to settle. */
 const SETTLE_MS = 400;
 const SETTLE_SHARE = 0.5;
 const LONGEST = 16;
@@ -19,26 +20,39 @@ export interface Cell {
   readonly target: Target;
 }
 
-/** Rejects when the target ended, answered nothing, or did not log what it answered; requests that failed are counted. */
+/**
+ * Rejects when the target ended, answered nothing, or did not log what it answered; requests that failed are counted. `countRequests`: how
+ * many the origin has seen so far.
+ */
 export async function measure(
   { scenario, loader, target }: Cell,
   seconds: number,
   round: number,
+  countRequests: () => Promise<number | null>,
 ): Promise<Sample> {
   const { pid } = target.child;
+  const mark = async (): Promise<Mark> => ({
+    requests: await countRequests(),
+    cpuUs: cpuMicroseconds(pid),
+  });
+  const leadMs = leadInMs(scenario, seconds);
   const residentBefore = residentBytes(pid);
   const peak = watchResident(pid);
-  const before = cpuMicroseconds(pid);
+  const start = await mark();
   const job = {
     ...scenario,
     ...LOADS[scenario.load],
     port: scenario.scheme === 'http' ? target.httpPort : target.httpsPort,
     host: HOST,
   };
-  let result = await loader.run({ ...job, seconds });
+  let [result, led] = await Promise.all([
+    loader.run({ ...job, seconds: secondsWithLeadIn(seconds, leadMs) }),
+    leadMs === 0 ? null : setTimeout(leadMs).then(mark),
+  ]);
+  const end = await mark();
   // A busy machine may not come to one answer in the little time that a smoke run has.
   for (let longer = 2; result.requests + result.failed === 0 && longer <= LONGEST; longer *= 2)
-    result = await loader.run({ ...job, seconds: seconds * longer });
+    [result, led] = [await loader.run({ ...job, seconds: seconds * longer }), null];
   await setTimeout(Math.min(SETTLE_MS, seconds * 1_000 * SETTLE_SHARE));
   const after = cpuMicroseconds(pid);
   const epitaph = target.child.epitaph();
@@ -48,13 +62,14 @@ export async function measure(
   // A WebSocket is one request, however many messages it carries.
   const lines = scenario.driver === 'websocket' ? scenario.connections : result.requests;
   if (target.accessLog !== null) await takeLines(target.accessLog, lines);
+  const whole = start.cpuUs === null || after === null ? null : (after - start.cpuUs) / result.requests;
   return {
     round,
     scenario: scenario.name,
     loader: loader.name,
     target: target.name,
     ...result,
-    cpuUs: before === null || after === null ? null : (after - before) / result.requests,
+    cpuUs: (led === null ? null : steadyCpuUs(start, led, end, result.requests)) ?? whole,
     residentBefore,
     residentPeak: peak(),
     bytesPerConnection: null,

@@ -6,13 +6,18 @@ import { BODIES, ORIGIN_BODY } from './origin-bodies.ts';
 
 const CANNED = new Map<string, Buffer>([['/', Buffer.from(ORIGIN_BODY)], ...BODIES]);
 const requestsOf = new WeakMap<object, number>();
+let requestsOfAll = 0;
 
 const server = createServer((request, response) => {
   const requests = (requestsOf.get(request.socket) ?? 0) + 1;
   requestsOf.set(request.socket, requests);
+  requestsOfAll += 1;
   switch (request.url) {
     case '/echo':
       return answer(response, `${fieldLines(request)}connection-requests: ${requests}\n`);
+    case '/requests':
+      // As nginx's stub_status has it: accepted, handled, requests.
+      return answer(response, ` 0 0 ${requestsOfAll} \n`);
     case '/digest': {
       const hash = createHash('sha256');
       request.on('data', (chunk: Buffer) => hash.update(chunk));

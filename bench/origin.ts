@@ -1,7 +1,8 @@
 /**
  * The origin behind all targets: nginx where installed, and behind it a server on node:http for what nginx cannot do; without nginx that one alone.
- * `/`, `/64k`, `/10m` are bodies, `/echo` tells what was asked, `/sink` reads an upload, `/digest` hashes one, `/ws` echoes messages.
+ * `/`, `/64k`, `/10m` are bodies, `/echo` tells what was asked, `/sink` reads an upload, `/digest` hashes one, `/ws` echoes messages, `/requests` counts requests.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +32,8 @@ export interface Origin {
   readonly port: number;
   /** For the report. */
   readonly title: string;
+  /** How many requests it has seen so far; null where it does not count. */
+  requests(): Promise<number | null>;
 }
 
 /** Starts the origin and waits until it listens. */
@@ -45,23 +48,45 @@ export async function startOrigin(children: Children, dir: string): Promise<Orig
   await untilConnectable(helperPort, helper);
   const nginx = findPart('nginx');
   if ('missing' in nginx)
-    return { port: helperPort, title: `a server on node:http (nginx as origin ${nginx.missing})` };
+    return {
+      port: helperPort,
+      title: `a server on node:http (nginx as origin ${nginx.missing})`,
+      requests: () => requestsSeen(helperPort),
+    };
   const port = await freePort();
   const file = join(dir, 'origin.conf');
   const folder = join(dir, 'origin-bodies');
   mkdirSync(folder);
   for (const [path, body] of BODIES) writeFileSync(join(folder, path), body);
-  writeFileSync(file, nginxOrigin(dir, folder, port, helperPort));
+  const status = hasStatus(nginx.path) ? 'location = /requests { stub_status; }' : '';
+  writeFileSync(file, nginxOrigin(dir, folder, status, { port, helperPort }));
   const child = children.start('origin', {
     command: nginx.path,
     args: ['-e', join(dir, 'origin.err'), '-c', file],
     on: 'rest',
   });
   await untilConnectable(port, child);
-  return { port, title: 'nginx (static bodies)' };
+  return { port, title: 'nginx (static bodies)', requests: () => requestsSeen(port) };
 }
 
-function nginxOrigin(dir: string, folder: string, port: number, helperPort: number): string {
+/** The last of three numbers that stub_status puts on a line of their own. */
+async function requestsSeen(port: number): Promise<number | null> {
+  const response = await fetch(`http://127.0.0.1:${port}/requests`);
+  const counted = /^ *\d+ \d+ (\d+) *$/m.exec(await response.text());
+  return response.ok && counted !== null ? Number(counted[1]) : null;
+}
+
+/** A module that a build of nginx may lack. */
+function hasStatus(nginx: string): boolean {
+  return execFileSync('sh', ['-c', `"${nginx}" -V 2>&1`], { encoding: 'utf8' }).includes('stub_status');
+}
+
+function nginxOrigin(
+  dir: string,
+  folder: string,
+  status: string,
+  { port, helperPort }: { readonly port: number; readonly helperPort: number },
+): string {
   const echo = ECHOED.map((name) => `${name}: $http_${name.replaceAll('-', '_')}\\n`).join('');
   return `${nginxBasics(dir, 'origin')}
 http {
@@ -83,6 +108,7 @@ ${nginxTemporaryPaths(dir, 'origin')}
     root ${folder};
     location = /echo { return 200 "${echo}connection-requests: $connection_requests\\n"; }
     location = / { return 200 "${ORIGIN_BODY.trimEnd()}\\n"; }
+    ${status}
     location = /64k { }
     location = /10m { }
     location = /ok { return 200 "ok\\n"; }

@@ -80,7 +80,7 @@ async function run(options: RunOptions, dir: string, children: Children): Promis
     const found: Sample[] = [];
     for (const cell of cells) {
       const name = `${cell.scenario.name} of ${cell.target.name}`;
-      found.push(...(await attempt(name, () => measure(cell, length, round))));
+      found.push(...(await attempt(name, () => measure(cell, length, round, prepared.countRequests))));
     }
     return found;
   };

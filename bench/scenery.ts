@@ -11,6 +11,8 @@ export interface PreparedScenery {
   readonly scenery: Scenery;
   readonly caFile: string;
   readonly originTitle: string;
+  /** How many requests the origin has seen so far; null where it does not count. */
+  readonly countRequests: () => Promise<number | null>;
 }
 
 /** Writes a fresh certificate and starts the origin. */
@@ -33,5 +35,5 @@ export async function prepareScenery(dir: string, children: Children): Promise<P
     ciphersuites: names.filter((name) => name.startsWith('TLS_')).join(':'),
     ciphers: names.filter((name) => !name.startsWith('TLS_')).join(':'),
   };
-  return { scenery, caFile, originTitle: origin.title };
+  return { scenery, caFile, originTitle: origin.title, countRequests: origin.requests };
 }
