@@ -34,8 +34,8 @@ export class TurnWriter implements WriteOwner {
   /** The last direct write is not over: the kernel has not taken it whole (of bytes, they are in this room), or TLS not said so yet. */
   #held = false;
   #heldIn: WriteRoom | null = null;
-  /** What the socket is to do behind that. */
-  #afterHeld: 'end' | 'destroySoon' | null = null;
+  /** What the socket is to do behind what is pending, or under TLS behind that write. */
+  #last: 'end' | 'destroySoon' | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -103,12 +103,16 @@ export class TurnWriter implements WriteOwner {
   }
 
   #finish(how: 'end' | 'destroySoon'): void {
-    if (this.#pending !== null) {
-      this.#corked();
-      this.#enqueue();
-    }
-    if (!this.#mustWait) this.#socket[how]();
-    else if (this.#afterHeld !== 'destroySoon') this.#afterHeld = how;
+    if (this.#pending === null && !this.#mustWait) this.#socket[how]();
+    else if (this.#last !== 'destroySoon') this.#last = how;
+  }
+
+  /** Does what `#finish` had to leave. */
+  #doLast(): void {
+    const last = this.#last;
+    if (last === null || this.#mustWait) return;
+    this.#last = null;
+    this.#socket[last]();
   }
 
   /** Under TLS the socket may not be given anything now. */
@@ -148,6 +152,7 @@ export class TurnWriter implements WriteOwner {
     const pending = this.#pending;
     if (pending === null) {
       if (!this.#mustWait) this.#socket.uncork();
+      this.#doLast();
       return;
     }
     this.#pending = null;
@@ -156,10 +161,12 @@ export class TurnWriter implements WriteOwner {
       this.#held = this.#secure.write(piece);
     } else if (this.#handle !== null) {
       this.#held = writeDirectly(this.#socket, this.#handle, piece, this) === 'held';
-      if (!this.#held || pending !== IN_ROOM) return;
-      this.#heldIn = from;
-      from.hold();
+      if (this.#held && pending === IN_ROOM) {
+        this.#heldIn = from;
+        from.hold();
+      }
     }
+    this.#doLast();
   }
 
   onTaken(): void {
@@ -168,11 +175,9 @@ export class TurnWriter implements WriteOwner {
     this.#heldIn?.release();
     this.#heldIn = null;
     if (!waited) return;
-    const after = this.#afterHeld;
-    this.#afterHeld = null;
-    if (after !== null) this.#socket[after]();
     // What is to go out with this turn's end does so then.
-    else if (!this.#queued) this.#socket.uncork();
+    if (this.#last === null && !this.#queued) this.#socket.uncork();
+    else this.#doLast();
   }
 }
 
