@@ -49,6 +49,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   #probe: 'none' | 'sent' | 'answered' = 'none';
   #probedAt = 0;
   failure = '';
+  readonly #onControlFrame = (): void => this.#spend(this.#controlFrames, 'HTTP2_CONTROL_FLOOD');
 
   constructor(socket: TLSSocket, { serving, facts, options }: Http2Means) {
     this.serving = serving;
@@ -70,10 +71,9 @@ export class Http2Connection implements LiveConnection, Http2Owner {
     session.on('stream', (stream: ServerHttp2Stream, _fields: unknown, flags: number, raw?: string[]) =>
       this.#onStream(stream, flags, raw ?? []),
     );
-    const onControlFrame = (): void => this.#spend(this.#controlFrames, 'HTTP2_CONTROL_FLOOD');
-    session.on('ping', onControlFrame);
-    session.on('remoteSettings', onControlFrame);
-    session.on('priority', onControlFrame);
+    session.on('ping', this.#onControlFrame);
+    session.on('remoteSettings', this.#onControlFrame);
+    session.on('priority', this.#onControlFrame);
     // A client that breaks the protocol has had its GOAWAY from the library by now.
     session.on('error', () => {});
   }
@@ -90,6 +90,8 @@ export class Http2Connection implements LiveConnection, Http2Owner {
       this.#spend(this.#resets, 'HTTP2_RESET_FLOOD');
       return;
     }
+    // Where the stream is there, the library tells it and not the session.
+    stream.on('priority', this.#onControlFrame);
     const request = new Http2Request(stream, this);
     this.#requests.add(request);
     this.#served++;

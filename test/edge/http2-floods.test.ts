@@ -131,6 +131,24 @@ describe('an HTTP/2 client that', () => {
     await othersAreServed();
   });
 
+  for (const [what, stream] of [
+    ['one that is open', 1],
+    ['one that is not', 3],
+  ] as const) {
+    it(`sends PRIORITY of a stream, ${what}, without end loses the connection`, async () => {
+      await start({ http2: { maxControlFrames: 100 } });
+      raw.send(headers(1, requestFields([], '/stream')));
+      await eventually(() => gear.requests.length === 1);
+      // Node 20 tells us of each and we count them; later ones count by themselves, and further.
+      await until('the end of a flood of PRIORITY', () =>
+        Array.from({ length: 500 }, () => frame(FRAME.priority, 0, stream, Buffer.alloc(5))),
+      );
+      await nothingIsLeft();
+      await eventually(() => gear.openConnections === 0);
+      await othersAreServed();
+    });
+  }
+
   it('changes its settings without end is told to calm down', async () => {
     await start({ http2: { maxControlFrames: 100 } });
     await until('the end of a settings flood', (round) =>
