@@ -4,12 +4,7 @@ import { it } from 'node:test';
 import { endpointAt } from '../support/data-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRawGear } from '../support/gear.ts';
-import {
-  assertFine,
-  type Conformance,
-  describeConformance,
-  roundTrips,
-} from '../support/http2-conformance.ts';
+import { assertFine, type Conformance, describeConformance } from '../support/http2-conformance.ts';
 import {
   CODE,
   FLAG,
@@ -18,6 +13,7 @@ import {
   headers,
   type RawHttp2,
   requestFields,
+  roundTrips,
   settings,
   uint32,
 } from '../support/http2-frames.ts';

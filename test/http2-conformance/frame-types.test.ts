@@ -1,7 +1,7 @@
 /** RFC 9113 6: each type of frame where it may not be, of lengths that it may not have, padded and not. Settings, windows and CONTINUATION are in other files. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { type Conformance, describeConformance, roundTrips } from '../support/http2-conformance.ts';
+import { type Conformance, describeConformance } from '../support/http2-conformance.ts';
 import {
   CODE,
   FLAG,
@@ -11,6 +11,7 @@ import {
   headers,
   type RawHttp2,
   requestFields,
+  roundTrips,
   uint32,
 } from '../support/http2-frames.ts';
 

@@ -3,8 +3,17 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { connectHttp2 } from '../support/http2-client.ts';
-import { type Conformance, describeConformance, roundTrips } from '../support/http2-conformance.ts';
-import { CODE, FLAG, FRAME, frame, headers, requestFields, settings } from '../support/http2-frames.ts';
+import { type Conformance, describeConformance } from '../support/http2-conformance.ts';
+import {
+  CODE,
+  FLAG,
+  FRAME,
+  frame,
+  headers,
+  requestFields,
+  roundTrips,
+  settings,
+} from '../support/http2-frames.ts';
 
 const { protocol, flowControl, frameSize } = CODE;
 const [TABLE_SIZE, PUSH, STREAMS, WINDOW, FRAME_SIZE, LIST_SIZE, CONNECT] = [1, 2, 3, 4, 5, 6, 8];

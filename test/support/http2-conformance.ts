@@ -8,7 +8,7 @@ import { type DataPlane, endpointAt, startDataPlane } from './data-plane.ts';
 import { eventually } from './eventually.ts';
 import { type Gear, startGear } from './gear.ts';
 import { connectHttp2, type Http2Client } from './http2-client.ts';
-import { CODE, connectFrames, FLAG, FRAME, type Frame, frame, type RawHttp2 } from './http2-frames.ts';
+import { CODE, connectFrames, FLAG, FRAME, type Frame, type RawHttp2, roundTrips } from './http2-frames.ts';
 
 /**
  * `ends`: the connection is over, with the code of its GOAWAY where there was one. `reset`: a stream alone. `status`: the first answer.
@@ -104,18 +104,6 @@ export class Conformance {
     if (answered) await eventually(() => raw.ended || raw.frames.slice(before).some(isAnswer), 'an answer');
     else await roundTrips(raw);
     return outcomeIn(raw, raw.frames.slice(before));
-  }
-}
-
-/** Two: a reset may wait behind the first answer to a ping, which is urgent. */
-export async function roundTrips(raw: RawHttp2): Promise<void> {
-  for (let trip = 0; trip < 2; trip++) {
-    const ping = Buffer.from(`headgear${trip}`).subarray(1);
-    raw.send(frame(FRAME.ping, 0, 0, ping));
-    const isBack = ({ type, payload }: Frame): boolean => type === FRAME.ping && payload.equals(ping);
-    const isOver = (): boolean => raw.ended || raw.frames.some(({ type }) => type === FRAME.goaway);
-    await eventually(() => isOver() || raw.frames.some(isBack), 'an ack, a GOAWAY or the end');
-    if (isOver()) return;
   }
 }
 

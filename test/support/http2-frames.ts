@@ -186,6 +186,25 @@ export async function connectFrames(
   };
 }
 
+/** Ended, or about to be. */
+export function isOver(raw: RawHttp2): boolean {
+  return raw.ended || raw.frames.some(({ type }) => type === FRAME.goaway);
+}
+
+/**
+ * Resolves when all that was sent has been dealt with, or the connection is over. Two pings: a reset may wait behind the answer to the
+ * first, which is urgent.
+ */
+export async function roundTrips(raw: RawHttp2): Promise<void> {
+  for (let trip = 0; trip < 2; trip++) {
+    const ping = Buffer.from(`headgear${trip}`).subarray(1);
+    raw.send(frame(FRAME.ping, 0, 0, ping));
+    const isBack = ({ type, payload }: Frame): boolean => type === FRAME.ping && payload.equals(ping);
+    await eventually(() => isOver(raw) || raw.frames.some(isBack), 'an ack, a GOAWAY or the end');
+    if (isOver(raw)) return;
+  }
+}
+
 const STATIC_STATUS = [200, 204, 206, 304, 400, 404, 500];
 
 /** `:status` from the beginning of a field block: indexed, or a literal of three digits (RFC 7541 6.1, 6.2, appendix B). */
