@@ -7,6 +7,8 @@ import { loadPlatformCertificates, type PlatformCertificate } from './certificat
 import { checkFiles } from './config/check-files.ts';
 import type { Problem } from './config/problem.ts';
 import type { Config } from './config/schema.ts';
+import { keySourceOf, loadKeys } from './store/master-key.ts';
+import { StoreError } from './store/store-error.ts';
 import { upstreamTlsProblems } from './upstream/tls-policy.ts';
 
 export interface StartFindings {
@@ -31,5 +33,19 @@ export function checkStart(config: Config): StartFindings {
     path,
     message: `${reason} (${code})`,
   }));
-  return { ...read, problems: [...judged, ...upstreamTlsProblems(config.upstream.tls)] };
+  const problems = [...judged, ...upstreamTlsProblems(config.upstream.tls), ...masterKeyProblems(config)];
+  return { ...read, problems };
+}
+
+/** Of a key file that the configuration names. A file of Headgear's own may not be there yet, and a key given as text was looked at as such. */
+function masterKeyProblems({ masterKey, stateDir }: Config): readonly Problem[] {
+  const source = keySourceOf(masterKey, stateDir);
+  if (source.kind === 'given' || source.own) return [];
+  try {
+    loadKeys(source);
+    return [];
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return [{ path: 'masterKey.file', message: `${error.message} (${error.code})` }];
+  }
 }

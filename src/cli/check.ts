@@ -9,7 +9,7 @@ export const check: Command = {
 
 Reads the configuration as headgear run would (environment and passcode files included), reads the files that it names and
 judges what they hold as run does (certificates and their keys, cipher lists, CAs of clients and gears, session ticket
-keys), and prints every problem with its path, then warnings. Binds and writes nothing. Exit code 1 if there is a problem;
+keys, master keys), and prints every problem with its path, then warnings. Binds and writes nothing. Exit code 1 if there is a problem;
 warnings alone are no failure.`,
   async run(args, io) {
     const { positionals } = readArguments(args, {}, true);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -25,6 +25,9 @@ write('other.key', pemFixture('leaf-2.key'));
 write('tickets', `${Buffer.from([...Array(48).keys()]).toString('base64')}\n`);
 write('weak-tickets', `${Buffer.alloc(48).toString('base64')}\n`);
 write('rubbish', 'rubbish\n');
+write('no-key', '# to be filled in\n');
+write('no-keys-at-all', '#\n'.repeat(40_000));
+write('master.key', `${'ab'.repeat(32)}\n`);
 
 const good = { certFile: 'good.crt', keyFile: 'good.key' };
 const base = {
@@ -52,6 +55,7 @@ test('a configuration whose certificates, ciphers, CAs and ticket keys are good 
       rules: [{ names: ['a.apps.example.test'], mode: 'require', caFile: 'ca.crt', crlFile: 'empty.crl' }],
     },
     upstream: { tls: { caFile: 'ca.crt', ciphers: 'DEFAULT@SECLEVEL=0' } },
+    masterKey: { file: 'master.key' },
   });
   assert.deepEqual(lines, [`${file}: ok`]);
   assert.equal(code, EXIT.ok);
@@ -115,6 +119,30 @@ const refused: readonly (readonly [what: string, config: object, path: string, r
     'upstream.tls.ciphers',
     /cipher/i,
   ],
+  [
+    'a master key that is none',
+    { masterKey: { file: 'rubbish' } },
+    'masterKey.file',
+    /rubbish: key 1 is not 32 bytes .*openssl rand -hex 32 \(STORE_KEY_INVALID\)/,
+  ],
+  [
+    'a master key file without a key',
+    { masterKey: { file: 'no-key' } },
+    'masterKey.file',
+    /there is no key; make one with/,
+  ],
+  [
+    'a master key file that is far too large',
+    { masterKey: { file: 'no-keys-at-all' } },
+    'masterKey.file',
+    /not a file of keys/,
+  ],
+  [
+    'a master key file that is not there',
+    { masterKey: { file: 'gone.key' } },
+    'masterKey.file',
+    /gone\.key does not exist/,
+  ],
 ];
 
 for (const [what, config, path, reason] of refused) {
@@ -135,6 +163,14 @@ for (const [what, config, path, reason] of refused) {
     });
   });
 }
+
+test('a master key that everybody can read is warned of', async () => {
+  writeFileSync(join(folder, 'open.key'), `${'ab'.repeat(32)}\n`);
+  chmodSync(join(folder, 'open.key'), 0o644);
+  const { code, lines } = await check({ ...base, masterKey: { file: 'open.key' } });
+  assert.equal(code, EXIT.ok);
+  assert.match(lines[0] ?? '', /^warning: masterKey\.file: everybody .*open\.key: chmod 600 it$/);
+});
 
 test('problems of several kinds come at once; where a file is missing, that is said once and not in other words too', async () => {
   const several = await check({
