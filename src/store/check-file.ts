@@ -48,7 +48,7 @@ function runApart(args: readonly string[], signal?: AbortSignal): Promise<Check>
   // Options of this process are none of the other's: an inspector's port, a profiler's file.
   const { NODE_OPTIONS: _, ...env } = process.env;
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [processFile(), ...args], {
+    const child = spawn(process.execPath, [processFile(), String(process.pid), ...args], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env,
       timeout: MAX_CHECK_MS,

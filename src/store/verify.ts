@@ -28,15 +28,18 @@ export async function verifyFile(path: string): Promise<void> {
  * Verifies the file, which may be in use, and writes every record into a new one. lmdb's own copy was rejected: it takes
  * pages as they are, and what is wrong in the head of a page, or in the list of free ones, may show only when the page is
  * written to. A new file also holds nothing of deleted keys.
+ * `onChunk` is called before the first record and behind each chunk of them.
  * @throws CopyError, or as `verifyFile`.
  */
-export async function copyFile(path: string, to: string): Promise<void> {
+export async function copyFile(path: string, to: string, onChunk: () => void): Promise<void> {
+  onChunk();
   const target = openForCopy(to);
   try {
     let chunk: Parameters<Visit>[] = [];
     const flush = (): void => {
       writeChunk(target, chunk);
       chunk = [];
+      onChunk();
     };
     await readWhole(path, (...record) => {
       if (chunk.push(record) === CHUNK) flush();

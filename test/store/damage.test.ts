@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -10,10 +12,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { copyApart, verifyApart } from '../../src/store/check-file.ts';
 import { crc32, portableCrc32, textCrc32 } from '../../src/store/crc32.ts';
 import { decodeRecord, encodeRecord, isSoundRecord } from '../../src/store/records.ts';
+import { newName } from '../../src/store/restore.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import { eventually } from '../support/eventually.ts';
 import { memoryLog } from '../support/memory-telemetry.ts';
@@ -309,5 +313,28 @@ test('a file that is no store, or is not there, is damaged; a process that canno
     const aborted = new AbortController();
     aborted.abort();
     assert.equal((await copyApart(`${dir}/state.mdb`, `${dir}/copy`, aborted.signal)).kind, 'unknown');
+  });
+});
+
+test('a copy that was under way when Headgear was killed ends with it, and the next start knows nothing of it', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    const before = readFileSync(`${dir}/state.snapshot`);
+    const copier = fileURLToPath(new URL('../../src/store/verify-process.js', import.meta.url));
+    const draft = newName(`${dir}/state.snapshot`);
+    // Killed before the copier has begun. It holds the pipe: when that ends, so has the copier.
+    const script = '"$1" "$2" $$ copy "$3" "$4" & kill -KILL $$';
+    const args = ['-c', script, 'sh', process.execPath, copier, `${dir}/state.mdb`, draft];
+    const killed = spawn('sh', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    killed.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    await once(killed, 'close');
+    assert.equal(killed.signalCode, 'SIGKILL');
+    assert.equal(said, '', 'it went on');
+    await (await openTestStore(dir)).close();
+    assert.deepEqual(leftovers(dir), []);
+    assert.ok(readFileSync(`${dir}/state.snapshot`).equals(before));
   });
 });
