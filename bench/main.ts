@@ -25,7 +25,7 @@ const NAMED: Readonly<Record<string, NamedBench>> = {
   copies: { summary: 'cost of copying pieces of heads and bodies', load: () => import('./copies.ts') },
   events: { summary: 'events from ActiveMQ to the table', load: () => import('./events.ts') },
   'fuzz-nightly': {
-    summary: 'more than a million fuzzed cases for the parsers',
+    summary: 'more than a million fuzzed cases for the parsers, and frames of HTTP/2 for the listener',
     load: () => import('./fuzz-nightly.ts'),
   },
   'head-read': { summary: 'cost of reading a head', load: () => import('./head-read.ts') },
