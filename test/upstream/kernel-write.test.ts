@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
-import net, { type Socket } from 'node:net';
+import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
@@ -14,6 +14,7 @@ import { writeToKernel } from '../../src/upstream/kernel-write.ts';
 import { Pieces } from '../../src/upstream/pieces.ts';
 import { TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { eventually } from '../support/eventually.ts';
+import { received, type SocketPair, socketPair } from '../support/socket-pair.ts';
 
 describe('a large write', () => {
   const closers: (() => unknown)[] = [];
@@ -22,36 +23,10 @@ describe('a large write', () => {
   });
 
   /** A socket to write to and the other end of it, which reads nothing yet. */
-  async function pair(): Promise<{ readonly socket: Socket; readonly peer: Socket }> {
-    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-    const [peer] = (await once(server, 'connection')) as [Socket];
-    for (const end of [socket, peer]) end.on('error', () => {});
-    closers.push(() => {
-      socket.destroy();
-      peer.destroy();
-      server.close();
-    });
-    await eventually(() => !socket.connecting, 'the socket is open');
-    return { socket, peer };
-  }
-
-  function gather(peer: Socket): { bytes(): Buffer; readonly length: number } {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    peer.on('data', (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-    });
-    peer.resume();
-    return {
-      bytes: () => Buffer.concat(chunks),
-      get length() {
-        return length;
-      },
-    };
+  async function pair(): Promise<SocketPair> {
+    const made = await socketPair();
+    closers.push(made.close);
+    return made;
   }
 
   it('is with the kernel at once, so that the next read may overwrite what it came in', async () => {
@@ -62,22 +37,17 @@ describe('a large write', () => {
     writer.writeParts([gearReads.viewOf(60_000)]);
     assert.equal(socket.writableLength, 0);
     gearReads.buffer.fill(0, 0, 60_000);
-    const got = gather(peer);
-    await eventually(() => got.length >= 60_000, 'all was received');
-    assert.ok(got.bytes().equals(body));
+    assert.ok((await received(peer, 60_000)) === body.toString('latin1'));
   });
 
   it('comes whole and in order when the kernel takes a part, none, or is asked from a buffer that is read into again', async () => {
     const { socket, peer } = await pair();
     const writer = new TurnWriter(socket);
-    const sent: Buffer[] = [];
+    let sent = '';
     const give = (parts: (string | Buffer)[]): void => {
-      sent.push(
-        ...parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
-      );
+      for (const part of parts) sent += typeof part === 'string' ? part : part.toString('latin1');
       writer.writeParts(parts);
     };
-    let size = 0;
     const fill = (): void => {
       for (let n = 0; n < 120; n++) {
         const length = [65_536, 17_000, 40, 16_385, 3_000][n % 5] ?? 1;
@@ -87,23 +57,22 @@ describe('a large write', () => {
         else give([view]);
         // The next read comes into the same place.
         gearReads.buffer.fill(n, 0, length);
-        size = sent.reduce((sum, part) => sum + part.length, 0);
       }
     };
     fill();
     assert.ok(socket.writableLength > 0, 'more than the kernel has room for');
-    const got = gather(peer);
-    await eventually(() => got.length >= size, 'all that waited was received', 20_000);
+    const got = received(peer);
+    await eventually(() => socket.writableLength === 0, 'nothing waits any more', 20_000);
     // And once more now that the kernel has room.
     fill();
-    await eventually(() => got.length >= size, 'all was received', 20_000);
-    assert.ok(got.bytes().equals(Buffer.concat(sent)));
+    writer.end();
+    assert.ok((await got) === sent);
   });
 
   it('comes behind what the same turn wrote before it', async () => {
     const { socket, peer } = await pair();
     const writer = new TurnWriter(socket);
-    const got = gather(peer);
+    const got = received(peer);
     let expected = '';
     for (const first of ['HTTP/1.1 200 OK\r\n\r\n', Buffer.from('head in bytes')]) {
       if (typeof first === 'string') writer.writeText(first);
@@ -114,8 +83,7 @@ describe('a large write', () => {
       await new Promise(setImmediate);
     }
     writer.end();
-    await eventually(() => peer.readableEnded, 'the end was received');
-    assert.ok(got.bytes().toString('latin1') === expected);
+    assert.ok((await got) === expected);
   });
 
   it('of a TLS connection is never seen beneath its encryption', async () => {
@@ -132,12 +100,11 @@ describe('a large write', () => {
       accepted.destroy();
       server.close();
     });
-    const got = gather(client);
+    const got = received(client, 200_024);
     const writer = new TurnWriter(accepted);
     for (let n = 0; n < 4; n++) writer.writeParts(['cookie', Buffer.alloc(50_000, 's')]);
     // Plain bytes among the records would end the connection.
-    await eventually(() => got.length >= 200_024, 'all was received');
-    assert.ok(got.bytes().toString('latin1') === `cookie${'s'.repeat(50_000)}`.repeat(4));
+    assert.ok((await got) === `cookie${'s'.repeat(50_000)}`.repeat(4));
   });
 
   it('to a connection that is closed goes nowhere, least of all into the file that has its number now', async () => {

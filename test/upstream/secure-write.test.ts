@@ -1,7 +1,7 @@
 /** Writes under TLS that pass the stream by: in use on the Nodes that we run on, one at a time, in order, whole, and ended only behind the last. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import net from 'node:net';
+import type net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import tls, { type TLSSocket } from 'node:tls';
 import { issueCertificate, makeDevelopmentCa } from '../../src/pem/development.ts';
@@ -9,6 +9,7 @@ import { SecureWrites } from '../../src/upstream/secure-write.ts';
 import { unsentBytes } from '../../src/upstream/send-watch.ts';
 import { TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { eventually } from '../support/eventually.ts';
+import { assertOrder, received, socketPair } from '../support/socket-pair.ts';
 
 const NAME = 'shop.example.test';
 
@@ -31,21 +32,13 @@ describe('what is written under TLS within one turn', () => {
     readonly ours?: 'client' | 'server';
     readonly allowHalfOpen?: boolean;
   } = {}): Promise<{ readonly socket: TLSSocket; readonly peer: TLSSocket; readonly peerBelow: net.Socket }> {
-    const listener = net.createServer({ allowHalfOpen, pauseOnConnect: true });
-    listener.listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    const below = net.connect({
-      port: (listener.address() as net.AddressInfo).port,
-      host: '127.0.0.1',
-      allowHalfOpen,
-    });
-    const [accepted] = (await once(listener, 'connection')) as [net.Socket];
+    const { socket: below, peer: accepted, close } = await socketPair({ allowHalfOpen });
     const server = new tls.TLSSocket(accepted, { isServer: true, secureContext });
     const client = tls.connect({ socket: below, servername: NAME, ca: ca.certificatePem });
     closers.push(() => {
       client.destroy();
       server.destroy();
-      listener.close();
+      close();
     });
     for (const end of [client, server]) end.on('error', () => {});
     await Promise.all([once(client, 'secureConnect'), once(server, 'secure')]);
@@ -56,17 +49,6 @@ describe('what is written under TLS within one turn', () => {
     await eventually(() => socket.writableLength === 0, 'the first write is over');
     socket.resume();
     return { socket, peer, peerBelow: ours === 'client' ? accepted : below };
-  }
-
-  /** Everything that comes until the end, or until `bytes`. */
-  async function received(peer: TLSSocket, bytes = Number.POSITIVE_INFINITY): Promise<string> {
-    let text = '';
-    peer.on('data', (chunk: Buffer) => {
-      text += chunk.toString('latin1');
-    });
-    peer.resume();
-    await eventually(() => peer.readableEnded || text.length >= bytes, 'all was received', 20_000);
-    return text;
   }
 
   it('passes the stream by on this Node, of either side of a connection', async () => {
@@ -98,24 +80,8 @@ describe('what is written under TLS within one turn', () => {
 
   it('comes in the order in which it was written, whatever way each piece takes', async () => {
     const { socket, peer } = await pair();
-    const writer = new TurnWriter(socket);
-    let expected = '.';
-    for (let round = 0; round < 300; round++) {
-      // Alone, several, or above what goes past the stream.
-      const sizes = [1, 40, 17_000, 70_000].slice(round % 4).concat(round % 3 === 0 ? [5] : []);
-      for (const [index, size] of sizes.entries()) {
-        const text = String.fromCharCode(0x61 + ((round + index) % 26)).repeat(size);
-        expected += text;
-        if ((round + index) % 5 === 0) writer.writeText(text);
-        else writer.writeParts([text.slice(0, 1), Buffer.from(text.slice(1))]);
-      }
-      // In the turn of a write, in the midst of it, or behind it.
-      for (let turns = round % 4; turns > 0; turns--) await turn();
-    }
-    writer.end();
-    const text = await received(peer);
-    assert.equal(text.length, expected.length);
-    assert.ok(text === expected);
+    // In the turn of a write, in the midst of it, or behind it.
+    await assertOrder(new TurnWriter(socket), peer, '.', (round) => round % 4);
   });
 
   it('comes whole, and its end behind it, whenever the connection is ended', async () => {

@@ -1,12 +1,11 @@
 /** Writes that go to the kernel directly: in use on the Nodes that we run on, in order, whole, and dispensable where a Node has them not. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import net, { type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { type DirectHandle, directHandle, writeDirectly } from '../../src/upstream/direct-write.ts';
 import { unsentBytes } from '../../src/upstream/send-watch.ts';
 import { TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { eventually } from '../support/eventually.ts';
+import { assertOrder, received, type SocketPair, socketPair } from '../support/socket-pair.ts';
 
 describe('what is written within one turn', () => {
   const closers: (() => unknown)[] = [];
@@ -14,36 +13,14 @@ describe('what is written within one turn', () => {
     for (const close of closers.splice(0).reverse()) close();
   });
 
-  /** A socket to write to and the other end of it. */
-  async function pair(): Promise<{ readonly socket: Socket; readonly peer: Socket }> {
-    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-    const [peer] = (await once(server, 'connection')) as [Socket];
-    socket.on('error', () => {});
-    peer.on('error', () => {});
-    closers.push(() => {
-      socket.destroy();
-      peer.destroy();
-      server.close();
-    });
-    await eventually(() => !socket.connecting, 'the socket is open');
+  /** A socket to write to and the other end of it, to which a first byte is under way. */
+  async function pair(): Promise<SocketPair> {
+    const made = await socketPair();
+    closers.push(made.close);
     // From a socket's own write it is learnt how to write directly.
-    directHandle(socket);
-    socket.write('.');
-    return { socket, peer };
-  }
-
-  /** Everything that comes until the end, or until `bytes`. */
-  async function received(peer: Socket, bytes = Number.POSITIVE_INFINITY): Promise<string> {
-    let text = '';
-    peer.on('data', (chunk: Buffer) => {
-      text += chunk.toString('latin1');
-    });
-    peer.resume();
-    await eventually(() => peer.readableEnded || text.length >= bytes, 'all was received', 20_000);
-    return text;
+    directHandle(made.socket);
+    made.socket.write('.');
+    return made;
   }
 
   it('goes to the kernel directly on this Node, leaving nothing in the socket', async () => {
@@ -92,23 +69,7 @@ describe('what is written within one turn', () => {
 
   it('comes in the order in which it was written, whatever way each piece takes', async () => {
     const { socket, peer } = await pair();
-    const writer = new TurnWriter(socket);
-    let expected = '.';
-    for (let turn = 0; turn < 300; turn++) {
-      // Alone, two of a kind, mixed, or above what goes directly.
-      const pieces = [1, 40, 17_000, 70_000].slice(turn % 4).concat(turn % 3 === 0 ? [5] : []);
-      for (const [index, size] of pieces.entries()) {
-        const text = String.fromCharCode(0x61 + ((turn + index) % 26)).repeat(size);
-        expected += text;
-        if ((turn + index) % 5 === 0) writer.writeText(text);
-        else writer.writeParts([text.slice(0, 1), Buffer.from(text.slice(1))]);
-      }
-      if (turn % 2 === 0) await new Promise(setImmediate);
-    }
-    writer.end();
-    const text = await received(peer);
-    assert.equal(text.length, expected.length);
-    assert.ok(text === expected);
+    await assertOrder(new TurnWriter(socket), peer, '.', (round) => 1 - (round % 2));
   });
 
   it('comes whole when the connection ends in the same turn', async () => {
