@@ -173,14 +173,15 @@ for (const engine of ENGINES)
     });
 
     it('a client that leaves in the middle leaves nothing open behind it', async () => {
-      // Not the impatient one of the other tests: the gear of this one shares its thread and has much to write.
+      // Not the impatient one of the other tests: the gear of this one shares its thread and has much to write, so that no answer is whole before
+      // its client leaves.
       const patient = await startDataPlane({ http: { engine } });
       toStop.push(patient);
       const gear = await gearNamed('g');
       await patient.route([endpointAt(gear.port)]);
       const clients = await Promise.all(Array.from({ length: 10 }, () => connectRaw({ port: patient.port })));
       await Promise.all(
-        clients.map((client) => client.send(`GET /bytes/8000000 HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)),
+        clients.map((client) => client.send(`GET /bytes/24000000 HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)),
       );
       await eventually(() => gear.requests.length === 10);
       for (const client of clients) client.destroy();
