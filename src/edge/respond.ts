@@ -84,6 +84,10 @@ const ANSWERS: Readonly<Record<EdgeFailureCode, Answer>> = {
     sentence: 'The gear of the application takes no more requests at the moment.',
     retryAfter: RETRY_AFTER_SECONDS,
   },
+  WEBSOCKET_UNSUPPORTED: {
+    status: 501,
+    sentence: 'The application speaks HTTP/2 only, and takes no WebSockets over it (RFC 8441).',
+  },
   CLOSED_BEFORE_RESPONSE: {
     status: 502,
     sentence: 'The application closed the connection without an answer.',

@@ -14,7 +14,7 @@ const NOT_TO_GEARS = /^(?:host|connection|upgrade|transfer-encoding|keep-alive|p
 
 /**
  * The head of a request (latin1 text with its empty line, as it would go out in HTTP/1.1) as the field list that says the same, `te: trailers`
- * added: trailers pass here, and gRPC servers ask for it. An Upgrade is not passed on: HTTP/2 has none.
+ * added: trailers pass here, and gRPC servers ask for it. An Upgrade is not passed on: HTTP/2 has none, see `makeConnect`.
  */
 export function http2Request(head: string, scheme: 'http' | 'https'): Http2Fields {
   const methodEnd = head.indexOf(' ');

@@ -15,6 +15,7 @@ export type UpstreamFailureCode =
   | 'CONNECT_FAILED'
   | 'CONNECT_EXHAUSTED'
   | 'STREAM_REFUSED'
+  | 'WEBSOCKET_UNSUPPORTED'
   | 'CLOSED_BEFORE_RESPONSE'
   | 'RESET_BEFORE_RESPONSE'
   | 'RESPONSE_TIMEOUT'
@@ -81,15 +82,20 @@ export function certificateFailure(detail: string): UpstreamFailure {
 /** Methods that may be sent again when it is not known whether the gear acted on them (RFC 9110 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
+/** No gear has acted on the request: none was asked, or one refused the stream (RFC 9113 8.7). */
+const UNTOUCHED: ReadonlySet<UpstreamFailureCode> = new Set<UpstreamFailureCode>([
+  'ENDPOINT_FULL',
+  'STREAM_REFUSED',
+  'WEBSOCKET_UNSUPPORTED',
+]);
+
 /**
  * Whether another attempt may follow a failure. A connection that was open from before and closed without an answer is most
  * likely one that the gear closed for idleness, but only an idempotent request without a body may go twice.
  */
 export function mayRetry(failure: UpstreamFailure, method: string, bodySent: boolean): boolean {
   if (bodySent) return false;
-  // A refused stream was not acted on either (RFC 9113 8.7).
-  const untouched = failure.code === 'ENDPOINT_FULL' || failure.code === 'STREAM_REFUSED';
-  if (untouched || isConnectFailure(failure.code)) return true;
+  if (UNTOUCHED.has(failure.code) || isConnectFailure(failure.code)) return true;
   const unanswered = failure.code === 'CLOSED_BEFORE_RESPONSE' || failure.code === 'RESET_BEFORE_RESPONSE';
   return unanswered && IDEMPOTENT.has(method);
 }

@@ -8,10 +8,12 @@ import { passableTrailer } from '../http/chunked.ts';
 import { http2Fields, http2Trailer, joinedFields } from '../http/http2-head.ts';
 import { http2Request, readHttp2Answer } from '../http/http2-upstream.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { asSwitch, makeConnect } from '../http/websocket.ts';
 import type { BegunRequest, ExchangeConnection, OutgoingHead } from './exchange-connection.ts';
 import type { UpstreamFailureCode } from './failure.ts';
 import { writeParts } from './gathered-write.ts';
 import { answerTrailers } from './http2-trailers.ts';
+import { Http2Tunnel, isOrderlyEnd, resetStream, STREAM_HIGH_WATER_BYTES } from './http2-tunnel.ts';
 import type { ResponseSink } from './sink.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
@@ -25,8 +27,7 @@ const CODE_NAMES: readonly string[] = [
 ];
 const MAX_FIELDS = 256;
 const MAX_INTERIM = 16;
-/** Body bytes waiting in a stream above which its source is paused: less than for a connection, since many share one. */
-const HIGH_WATER_BYTES = 65_536;
+const NOTHING = Buffer.alloc(0);
 /** Not indexed on the way to the gear (RFC 7541 7.1): one client could else find out another's by the size of its own requests. */
 const NEVER_INDEXED = ['authorization', 'cookie'];
 
@@ -34,10 +35,14 @@ const NEVER_INDEXED = ['authorization', 'cookie'];
 export interface Http2ExchangeOwner {
   /** The gear said something. */
   onHeard(): void;
-  /** The exchange is over; its stream may still have to close. */
+  /** It has become a tunnel. */
+  onTunnel(): void;
+  /** The exchange, or its tunnel, is over; its stream may still have to close. */
   onOver(exchange: Http2Exchange): void;
   /** The stream is closed: the session has room for another. */
   onStreamClosed(): void;
+  /** The gear takes an extended CONNECT (RFC 8441 3). */
+  readonly takesConnect: boolean;
   /** It takes no more requests. */
   readonly leaving: boolean;
   /** The gear has closed the connection, or lost it. */
@@ -53,6 +58,9 @@ export class Http2Exchange implements ExchangeConnection {
   #stream: ClientHttp2Stream | null = null;
   #sink: ResponseSink | null = null;
   #isHead = false;
+  /** That a WebSocket's client waits to have proved, where the request asks for one; else ''. */
+  #webSocketKey = '';
+  #tunnel: Http2Tunnel | null = null;
   #requestWhole = true;
   #trailerOut = '';
 
@@ -69,8 +77,7 @@ export class Http2Exchange implements ExchangeConnection {
   #scheduled = false;
   #paused = false;
   #unsentSeen = 0;
-  /** performance.now() of the last byte either way. */
-  lastActivity = 0;
+  #lastActivity = 0;
 
   /** `notFirst`: the session carried others before. */
   constructor(
@@ -90,25 +97,39 @@ export class Http2Exchange implements ExchangeConnection {
     return this.#notFirst && this.#owner.leaving;
   }
 
+  /** performance.now() of the last byte either way. */
+  get lastActivity(): number {
+    return this.#tunnel?.lastActivity ?? this.#lastActivity;
+  }
+
+  /** It has become a tunnel, which may be silent for as long as its own idle time. */
+  get tunnelled(): boolean {
+    return this.#tunnel !== null;
+  }
+
   // --- the request ---
 
   begin(sink: ResponseSink, { head }: OutgoingHead, request: BegunRequest): void {
     this.#sink = sink;
     this.#isHead = request.isHead;
     this.#requestWhole = request.whole;
-    this.lastActivity = performance.now();
+    this.#lastActivity = performance.now();
     const fields = joinedFields(http2Request(head, this.#scheme));
+    if (request.upgrade !== null) this.#webSocketKey = makeConnect(fields, request.upgrade) ?? '';
+    const connects = this.#webSocketKey !== '';
+    if (connects && !this.#owner.takesConnect) {
+      this.#failUnsent('WEBSOCKET_UNSUPPORTED', 'no extended CONNECT');
+      return;
+    }
     let stream: ClientHttp2Stream;
     try {
       stream = this.#session.request(
         { ...fields, [http2.sensitiveHeaders]: NEVER_INDEXED },
-        { endStream: request.whole, waitForTrailers: !request.whole },
+        { endStream: request.whole && !connects, waitForTrailers: !request.whole },
       );
     } catch (error) {
-      // The session ended a moment ago. Told later: the caller is not ready for an answer yet.
-      const detail = (error as NodeJS.ErrnoException).code ?? String(error);
-      setImmediate(() => this.fail('STREAM_REFUSED', detail));
-      this.#owner.onStreamClosed();
+      // The session ended a moment ago.
+      this.#failUnsent('STREAM_REFUSED', (error as NodeJS.ErrnoException).code ?? String(error));
       return;
     }
     this.#stream = stream;
@@ -125,15 +146,21 @@ export class Http2Exchange implements ExchangeConnection {
     stream.on('close', () => this.#onClose(stream.rstCode ?? NGHTTP2_NO_ERROR));
   }
 
+  /** No stream was opened. Told later: the caller is not ready for an answer yet. */
+  #failUnsent(code: UpstreamFailureCode, detail: string): void {
+    setImmediate(() => this.fail(code, detail));
+    this.#owner.onStreamClosed();
+  }
+
   /** Above the high-water mark. */
   get full(): boolean {
-    return this.#stream !== null && this.#stream.writableLength > HIGH_WATER_BYTES;
+    return this.#stream !== null && this.#stream.writableLength > STREAM_HIGH_WATER_BYTES;
   }
 
   write(bytes: Buffer | string): boolean {
     const stream = this.#stream;
     if (stream === null || this.#sink === null || stream.destroyed || stream.writableEnded) return true;
-    this.lastActivity = performance.now();
+    this.#lastActivity = performance.now();
     if (typeof bytes === 'string') stream.write(bytes, 'latin1');
     else stream.write(bytes);
     return !this.full;
@@ -142,7 +169,7 @@ export class Http2Exchange implements ExchangeConnection {
   writeParts(parts: readonly (Buffer | string)[]): boolean {
     const stream = this.#stream;
     if (stream === null || this.#sink === null || stream.destroyed || stream.writableEnded) return true;
-    this.lastActivity = performance.now();
+    this.#lastActivity = performance.now();
     writeParts(stream, parts);
     return !this.full;
   }
@@ -157,6 +184,8 @@ export class Http2Exchange implements ExchangeConnection {
   // --- the answer ---
 
   #onFields(raw: readonly string[], last: boolean): void {
+    // RFC 9113 8.5: nothing but DATA may follow.
+    this.#tunnel?.reset(NGHTTP2_PROTOCOL_ERROR);
     if (this.#sink === null) return;
     this.#heard();
     if (this.#head !== null) {
@@ -182,6 +211,13 @@ export class Http2Exchange implements ExchangeConnection {
     const stream = this.#stream;
     if (stream === null) return;
     this.#head = head;
+    if (this.#webSocketKey !== '') {
+      if (head.status < 300) {
+        this.#openTunnel(stream, head);
+        return;
+      }
+      stream.end();
+    }
     this.#bodyless = this.#isHead || head.status === 204 || head.status === 304;
     // Not before: bytes could else come before the head that says what they are.
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
@@ -189,12 +225,16 @@ export class Http2Exchange implements ExchangeConnection {
     this.#deliverSoon();
   }
 
-  /**
-   * The library's 'end' also follows a connection that broke; the stream is closed with a code then. A reset with NO_ERROR counts as the end
-   * that it should have followed: servers on node:http2 send it in place of END_STREAM where they did not read the request.
-   */
+  #openTunnel(stream: ClientHttp2Stream, head: ResponseHead): void {
+    const sink = this.#sink;
+    this.#tunnel = new Http2Tunnel(stream, this.#owner);
+    this.#owner.onTunnel();
+    this.#sink = null;
+    sink?.onUpgrade(asSwitch(head, this.#webSocketKey), this.#tunnel, NOTHING);
+  }
+
   #onEnd(stream: ClientHttp2Stream): void {
-    if ((stream.closed && stream.rstCode !== NGHTTP2_NO_ERROR) || this.#owner.gone) return;
+    if (!isOrderlyEnd(stream, this.#owner)) return;
     this.#ended = true;
     this.#deliverSoon();
   }
@@ -276,6 +316,7 @@ export class Http2Exchange implements ExchangeConnection {
   // --- the end ---
 
   destroy(): void {
+    this.#tunnel?.destroy();
     this.#over();
     this.#close(NGHTTP2_CANCEL);
   }
@@ -283,6 +324,7 @@ export class Http2Exchange implements ExchangeConnection {
   /** Ends it for a reason that was found here or by the session. */
   fail(code: UpstreamFailureCode, detail: string): void {
     const sink = this.#sink;
+    this.#tunnel?.destroy();
     if (sink === null) return;
     this.#over();
     this.#close(NGHTTP2_CANCEL);
@@ -292,17 +334,22 @@ export class Http2Exchange implements ExchangeConnection {
 
   /** Nothing came or went for too long: see UpstreamConnection. */
   expire(now: number): void {
+    if (this.#tunnel !== null) {
+      this.#tunnel.expire(now);
+      return;
+    }
     const unsent = this.#stream?.writableLength ?? 0;
     const moved = unsent > 0 && unsent !== this.#unsentSeen;
     this.#unsentSeen = unsent;
-    if (moved) this.lastActivity = now;
+    if (moved) this.#lastActivity = now;
     else if (this.#paused) return;
     else if (this.#requestWhole) this.fail('RESPONSE_TIMEOUT', 'silent for too long');
     else if (this.full) this.fail('RESPONSE_TIMEOUT', 'takes no more of the request');
   }
 
-  /** Both directions open with the head out is what a tunnel is in HTTP/1.1. */
+  /** Both directions open with the head out is like a tunnel, too. */
   endTunnel(): void {
+    this.#tunnel?.destroy();
     if (this.#headGiven && !this.#requestWhole) this.fail('RESPONSE_CUT_SHORT', 'the endpoint is gone');
   }
 
@@ -313,6 +360,7 @@ export class Http2Exchange implements ExchangeConnection {
 
   #onClose(code: number): void {
     this.#owner.onStreamClosed();
+    if (this.#tunnel !== null) this.#owner.onOver(this);
     if (this.#sink === null) return;
     // What came before the end counts, and may be the whole answer.
     this.#deliver();
@@ -325,7 +373,7 @@ export class Http2Exchange implements ExchangeConnection {
   }
 
   #heard(): void {
-    this.lastActivity = performance.now();
+    this.#lastActivity = performance.now();
     this.#owner.onHeard();
   }
 
@@ -337,10 +385,6 @@ export class Http2Exchange implements ExchangeConnection {
   }
 
   #close(code: number): void {
-    const stream = this.#stream;
-    if (stream === null || stream.closed || stream.destroyed) return;
-    // Else what lies there unread would keep the stream from closing.
-    stream.resume();
-    stream.close(code);
+    if (this.#stream !== null) resetStream(this.#stream, code);
   }
 }

@@ -56,6 +56,9 @@ export class Http2Session implements Http2ExchangeOwner {
   #detail = '';
   leaving = false;
   gone = false;
+  takesConnect = false;
+  /** Of the exchanges under way. */
+  #tunnels = 0;
   // Times of performance.now():
   #idleSince = performance.now();
   #heardAt = this.#idleSince;
@@ -94,6 +97,8 @@ export class Http2Session implements Http2ExchangeOwner {
         settings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY,
         options.maxConcurrentStreams,
       );
+      // Once said it holds (RFC 8441 3).
+      if (settings.enableConnectProtocol === true) this.takesConnect = true;
       this.#becomeUsable();
     });
     session.on('ping', () => this.#spendControlFrame());
@@ -129,6 +134,8 @@ export class Http2Session implements Http2ExchangeOwner {
   open(): Http2Exchange {
     this.#served++;
     this.#streams++;
+    // Tunnels may have been silent for hours: whether the gear is there still is asked anew.
+    if (this.#tunnels === this.#exchanges.size) this.#asked = false;
     const exchange = new Http2Exchange(this, this.#session, this.#options.scheme, this.#served > 1);
     this.#exchanges.add(exchange);
     return exchange;
@@ -146,8 +153,13 @@ export class Http2Session implements Http2ExchangeOwner {
     this.#asked = false;
   }
 
+  onTunnel(): void {
+    this.#tunnels++;
+  }
+
   onOver(exchange: Http2Exchange): void {
     this.#exchanges.delete(exchange);
+    if (exchange.tunnelled) this.#tunnels--;
     if (this.#exchanges.size === 0) this.#idleSince = performance.now();
   }
 
@@ -168,7 +180,7 @@ export class Http2Session implements Http2ExchangeOwner {
       if (exchange.lastActivity <= now - silentMs) {
         exchange.expire(now);
         // Not a frame for anybody all this time: whatever this connection is, new requests get another.
-        if (this.#heardAt <= now - silentMs) this.drain();
+        if (!exchange.tunnelled && this.#heardAt <= now - silentMs) this.drain();
       }
       if (drained) exchange.endTunnel();
     }

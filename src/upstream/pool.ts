@@ -78,7 +78,7 @@ export class EndpointPool implements ConnectionOwner, ConnectionSource {
     return maxInFlightPerEndpoint > 0 && this.load >= maxInFlightPerEndpoint;
   }
 
-  /** Where connections for a request come from. HTTP/2 knows no Upgrade (RFC 9113 8.6), so that goes by HTTP/1.1 where this is spoken too. */
+  /** Where connections for a request come from. HTTP/2 knows no Upgrade (RFC 9113 8.6) but to WebSockets, so that goes by HTTP/1.1 where this is spoken too. */
   source(asksUpgrade: boolean): ConnectionSource {
     if (this.#http2 === null || this.#choseHttp1) return this;
     if (asksUpgrade && this.endpoint.versions === 'both') return this;

@@ -5,7 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 import { connectRaw, headerOf, type RawClient } from '../support/client.ts';
 import { type DataPlane, endpointAt, HOST, startDataPlane } from '../support/data-plane.ts';
 import { eventually } from '../support/eventually.ts';
-import { patternBytes, type RawGear, startGear, startRawGear } from '../support/gear.ts';
+import { allOf, patternBytes, type RawGear, startGear, startRawGear } from '../support/gear.ts';
 import { liveBufferBytes } from '../support/live-memory.ts';
 
 const upgradeTo = (token: string, more = ''): string =>
@@ -183,13 +183,12 @@ describe('a tunnel', () => {
     await new Promise((resolve) => client.once('end', resolve));
     const bytes = patternBytes(20_000_000);
     client.end(bytes);
-    const received: Buffer[] = [];
-    side.on('data', (chunk: Buffer) => received.push(chunk));
+    const received = allOf(side);
+    side.pause();
     // The client's last byte and its end are with us before the gear reads much.
     await eventually(() => client.writableLength === 0 || client.bytesWritten > 1_000_000);
     side.resume();
-    await new Promise((resolve) => side.once('end', resolve));
-    assert.ok(Buffer.concat(received).equals(bytes));
+    assert.ok((await received).equals(bytes));
     await eventually(() => edge.plane.status().connections === 0);
   });
 
@@ -205,11 +204,7 @@ describe('a tunnel', () => {
     await new Promise((resolve) => side.on('end', () => resolve(null)).resume());
     const bytes = patternBytes(20_000_000);
     side.end(bytes);
-    const received: Buffer[] = [];
-    client.on('data', (chunk: Buffer) => received.push(chunk));
-    client.resume();
-    await new Promise((resolve) => client.once('end', resolve));
-    assert.ok(Buffer.concat(received).equals(bytes));
+    assert.ok((await allOf(client)).equals(bytes));
     await eventually(() => edge.plane.status().connections === 0 && gear.openConnections === 0);
   });
 

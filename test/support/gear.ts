@@ -18,6 +18,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createNetServer, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 /** What a gear saw of one request; body fields and `complete` fill in as the body comes. */
@@ -77,6 +78,14 @@ export function patternBytes(length: number, offset = 0): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   for (let i = 0; i < length; i++) bytes[i] = (offset + i) % 251;
   return bytes;
+}
+
+/** Everything that comes from now on, when its orderly end has come. */
+export function allOf(source: Readable): Promise<Buffer> {
+  const received: Buffer[] = [];
+  source.on('data', (chunk: Buffer) => received.push(chunk));
+  source.resume();
+  return new Promise((resolve) => source.once('end', () => resolve(Buffer.concat(received))));
 }
 
 export async function startGear(options: GearOptions = {}): Promise<Gear> {
