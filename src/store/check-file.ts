@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { moduleBeside } from './module-beside.ts';
 import { messageOf } from './store-error.ts';
 
 export type Check =
@@ -48,13 +49,17 @@ function runApart(args: readonly string[], signal?: AbortSignal): Promise<Check>
   // Options of this process are none of the other's: an inspector's port, a profiler's file.
   const { NODE_OPTIONS: _, ...env } = process.env;
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [processFile(), String(process.pid), ...args], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env,
-      timeout: MAX_CHECK_MS,
-      killSignal: 'SIGKILL',
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const child = spawn(
+      process.execPath,
+      [fileURLToPath(moduleBeside('verify-process', import.meta.url)), String(process.pid), ...args],
+      {
+        stdio: ['ignore', 'pipe', 'ignore'],
+        env,
+        timeout: MAX_CHECK_MS,
+        killSignal: 'SIGKILL',
+        ...(signal === undefined ? {} : { signal }),
+      },
+    );
     if (signal !== undefined && child.pid !== undefined) lowerPriority(child.pid);
     let answer = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -82,10 +87,4 @@ function lowerPriority(pid: number): void {
   } catch {
     // It has ended already.
   }
-}
-
-/** Beside this file, in whichever form it runs: TypeScript sources (Node that strips types) or built. */
-function processFile(): string {
-  const form = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return fileURLToPath(new URL(`./verify-process.${form}`, import.meta.url));
 }

@@ -18,6 +18,7 @@ import { lockDirectory } from './directory-lock.ts';
 import { emptyTransaction } from './empty-transaction.ts';
 import { bringToFormat } from './format.ts';
 import { type JournalBounds, journalPage, originsOf, readPlace, writeJournal } from './journal.ts';
+import { checkLogLater } from './log-check.ts';
 import { type KeySource, keySourceOf } from './master-key.ts';
 import { openKeys } from './open-keys.ts';
 import { beginOpening, type Opening } from './opening.ts';
@@ -44,6 +45,8 @@ import type { Recovered, SealedCertificate, Store, StoreBatch } from './types.ts
 const DEFAULT_MAX_QUARANTINE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_MAX_QUARANTINE_AGE_MS = 30 * 86_400_000;
 const DEFAULT_SNAPSHOT_INTERVAL_MS = 600_000;
+/** The start is over by then, or this thread has no time before. */
+const DEFAULT_LOG_CHECK_MS = 2_000;
 const EXPIRY_INTERVAL_MS = 3_600_000;
 const DEFAULT_JOURNAL: JournalBounds = { maxAgeMs: 30 * 86_400_000, maxBytes: 64 * 1024 * 1024 };
 /** Above every alias: a certificate's key is [app, alias], and aliases are ASCII. */
@@ -61,6 +64,8 @@ export interface StoreOptions {
   readonly snapshotIntervalMs?: number;
   /** Size of the log since the last snapshot from which on it is dropped, because none can be taken; default 1 GiB. */
   readonly maxLogBytes?: number;
+  /** After which the log is looked at that was passed by when the store was opened; default 2 seconds. */
+  readonly logCheckMs?: number;
   /** Default: a key file of our own in the state directory. */
   readonly masterKey?: KeySource;
   readonly journal?: JournalBounds;
@@ -121,7 +126,18 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       // What was brought in since is not in what was read.
       const isRead = read?.kept === true && !wasClear && opened.replayed === 0;
       const held = isRead ? read : null;
-      return createStore(tables, ring, options, snapshots, transactions, facts, held, lock.release);
+      const check =
+        opened.passed === 0
+          ? null
+          : checkLogLater({ dir, last: opened.passed }, options.logCheckMs ?? DEFAULT_LOG_CHECK_MS, () => {
+              log.warn('the log since the last snapshot is damaged: a snapshot takes its place', {
+                code: 'STORE_LOG_DAMAGED',
+              });
+              // Whether or not it can be dropped: a snapshot ends it too.
+              void transactions.dropLog().then(snapshots.take, snapshots.take);
+            });
+      const ends = { begin: () => check?.stop(), end: lock.release };
+      return createStore(tables, ring, options, snapshots, transactions, facts, held, ends);
     } catch (error) {
       await tables.root.close();
       throw error;
@@ -143,7 +159,8 @@ function createStore(
   transactions: Transactions,
   restored: RestoredFacts | null,
   read: WholeRead | null,
-  releaseLock: () => Promise<void>,
+  /** What else begins and ends a close. */
+  ends: { begin(): void; end(): Promise<void> },
 ): Store {
   const { root, meta, apps, certificates, quarantine, keys } = tables;
   const resealer = createResealer(tables, ring, transactions.run);
@@ -270,10 +287,11 @@ function createStore(
     snapshot: snapshots.take,
     close() {
       clearInterval(clock);
+      ends.begin();
       closed ??= Promise.all([last, snapshots.stop()])
         .then(transactions.close)
         .then(() => root.close())
-        .finally(releaseLock);
+        .finally(ends.end);
       return closed;
     },
   };

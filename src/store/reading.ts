@@ -8,6 +8,7 @@
 import { Worker } from 'node:worker_threads';
 import type { AppKey } from '../spi/events.ts';
 import type { Application } from '../table/state.ts';
+import { moduleBeside } from './module-beside.ts';
 import type { SealedCertificate } from './types.ts';
 
 /** What the thread is told. */
@@ -50,7 +51,7 @@ const MAX_READ_MS = 300_000;
 
 /** Reads a file that nobody writes to. */
 export function beginReading(task: ReadTask): Reading {
-  const thread = new Worker(threadFile(), { workerData: task });
+  const thread = new Worker(moduleBeside('reading-thread', import.meta.url), { workerData: task });
   const apps: Application[] = [];
   const certificates: HeldCertificate[] = [];
   const whole = new Promise<WholeRead | null>((resolve) => {
@@ -92,12 +93,4 @@ function take(part: ReadPart, apps: Application[], certificates: HeldCertificate
   } catch {
     return false;
   }
-}
-
-/** Beside this file, in whichever form it runs: TypeScript sources (Node that strips types) or built. */
-function threadFile(): URL {
-  return new URL(
-    import.meta.url.endsWith('.ts') ? './reading-thread.ts' : './reading-thread.js',
-    import.meta.url,
-  );
 }

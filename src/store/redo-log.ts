@@ -9,16 +9,12 @@
  * A log alone in place of lmdb was rejected (start-up would replay a table of a million), and so was a second lmdb environment: what breaks the
  * one file (a full disk, a bug in its pages) breaks both.
  */
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BATCH_HEAD_BYTES, BATCH_MARK, type BatchRecord, REMOVED } from './batch-record.ts';
-import { crc32 } from './crc32.ts';
-import type { RecordKey } from './records.ts';
+import type { BatchRecord } from './batch-record.ts';
+import { bytesFrom, decodeBatch, type LoggedBatch, passBatches } from './redo-segment.ts';
 import { FILE_MODE, syncDirectory } from './state-directory.ts';
-
-/** One write of a batch: the record's bytes as they lie in lmdb, null for a removal. */
-export type Operation = readonly [table: string, key: RecordKey, bytes: Buffer | null];
 
 export interface RedoLog {
   /**
@@ -96,23 +92,25 @@ export function startOfRedoLog(dir: string): number | null {
   return segmentsIn(dir)[0]?.first ?? null;
 }
 
-export interface LoggedBatch {
-  readonly number: number;
-  operations(): readonly Operation[];
-}
-
 /**
  * Batches in their order, from the first that is there on, each number one above the one before. Ends where that is no longer so, at
  * the first record that is not whole: what was written last may be cut off, and was never acted on then.
+ *
+ * @param known up to this one the store has them: they are told by their heads alone, and give no operations. Whether they are whole is
+ * `isWholeUpTo`'s to say: their bytes may be a hundred megabytes, which a start need not wait for.
  */
-export function* readRedoLog(dir: string): Generator<LoggedBatch> {
+export function* readRedoLog(dir: string, known = 0): Generator<LoggedBatch> {
   const segments = segmentsIn(dir);
   let expected = segments[0]?.first ?? 0;
   for (const [i, { file, first }] of segments.entries()) {
     if (first !== expected) return;
     // A segment begins with what was committed next: what the one before holds of that never was.
     const end = segments[i + 1]?.first ?? Number.POSITIVE_INFINITY;
-    const bytes = readFileSync(file);
+    const passed = passBatches(file, first, Math.min(end, known + 1), false);
+    for (; expected < passed.next; expected += 1) yield { number: expected, operations: () => [] };
+    // What cannot be passed cannot be gone on from.
+    if (expected >= end || expected <= known) continue;
+    const bytes = bytesFrom(file, passed.at);
     for (let at = 0; expected < end; ) {
       const batch = decodeBatch(bytes, at, expected);
       if (batch === null) break;
@@ -121,6 +119,26 @@ export function* readRedoLog(dir: string): Generator<LoggedBatch> {
       at = batch.end;
     }
   }
+}
+
+/**
+ * Whether every batch of the log up to `last` is whole, to the last byte. May be asked while the log is written to, and while a snapshot
+ * ends what is before it: what is gone is not wanted any more.
+ */
+export function isWholeUpTo(dir: string, last: number): boolean {
+  const segments = segmentsIn(dir);
+  let expected = segments[0]?.first ?? last + 1;
+  for (const [i, { file, first }] of segments.entries()) {
+    if (expected > last || first !== expected) break;
+    const end = segments[i + 1]?.first ?? Number.POSITIVE_INFINITY;
+    try {
+      expected = passBatches(file, first, Math.min(end, last + 1), true).next;
+    } catch (error) {
+      if (!existsSync(file)) return isWholeUpTo(dir, last);
+      throw error;
+    }
+  }
+  return expected > last;
 }
 
 function segmentsIn(dir: string): readonly { readonly file: string; readonly first: number }[] {
@@ -147,29 +165,4 @@ async function beginSegment(dir: string, first: number): Promise<FileHandle> {
     rmSync(path, { force: true });
     throw error;
   }
-}
-
-/** null: no whole record of this number is there. */
-function decodeBatch(
-  bytes: Buffer,
-  at: number,
-  number: number,
-): (LoggedBatch & { readonly end: number }) | null {
-  if (at + BATCH_HEAD_BYTES > bytes.length || bytes.readUInt32BE(at) !== BATCH_MARK) return null;
-  const end = at + BATCH_HEAD_BYTES + bytes.readUInt32BE(at + 8);
-  if (end > bytes.length || Number(bytes.readBigUInt64BE(at + 12)) !== number) return null;
-  if (crc32(bytes.subarray(at + 8, end)) !== bytes.readUInt32BE(at + 4)) return null;
-  return { number, end, operations: () => operationsIn(bytes, at + BATCH_HEAD_BYTES, end) };
-}
-
-function operationsIn(bytes: Buffer, start: number, end: number): Operation[] {
-  const operations: Operation[] = [];
-  for (let here = start; here < end; ) {
-    const [placeBytes, valueBytes] = [bytes.readUInt32BE(here), bytes.readUInt32BE(here + 4)];
-    const [from, to] = [here + 8, here + 8 + placeBytes];
-    const [table, key] = JSON.parse(bytes.subarray(from, to).toString()) as [string, RecordKey];
-    here = to + (valueBytes === REMOVED ? 0 : valueBytes);
-    operations.push([table, key, valueBytes === REMOVED ? null : bytes.subarray(to, here)]);
-  }
-  return operations;
 }

@@ -4,7 +4,7 @@ import type { AppKey } from '../spi/events.ts';
 import type { Application, Tombstone } from '../table/state.ts';
 import { BatchRecord } from './batch-record.ts';
 import { decodeRecord, encodeRecord, RECORD_HEAD_BYTES, type RecordKey, valueBytes } from './records.ts';
-import type { Operation } from './redo-log.ts';
+import type { Operation } from './redo-segment.ts';
 import {
   certificateBytes,
   entryBytes,

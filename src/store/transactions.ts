@@ -1,14 +1,8 @@
 /** Transactions that are durable twice: in lmdb, and in the log that a snapshot is brought up to date by. */
 import type { Log } from '../telemetry/types.ts';
 import { causeOf } from './cause-of.ts';
-import {
-  type Operation,
-  openRedoLog,
-  type RedoLog,
-  readRedoLog,
-  removeRedoLog,
-  startOfRedoLog,
-} from './redo-log.ts';
+import { openRedoLog, type RedoLog, readRedoLog, removeRedoLog, startOfRedoLog } from './redo-log.ts';
+import type { Operation } from './redo-segment.ts';
 import { StoreError } from './store-error.ts';
 import type { Tables } from './tables.ts';
 
@@ -20,6 +14,8 @@ export interface Transactions {
   run(write: () => void): Promise<void>;
   /** Before a snapshot is read, between two transactions; gives back what is to be called when it is in its place. */
   beginSnapshot(): Promise<() => void>;
+  /** What is in the log alone goes from it, between two transactions: it does not lead up to the store there is. */
+  dropLog(): Promise<void>;
   /** True when the log has become so long that a snapshot should come. */
   isLong(): boolean;
   close(): Promise<void>;
@@ -31,6 +27,8 @@ export interface Opened {
   readonly replayed: number;
   /** False where the log does not lead up to the store there is: only the next snapshot makes both whole. */
   readonly isWhole: boolean;
+  /** The last batch that the log was passed by up to: whether it is whole so far is not known yet. */
+  readonly passed: number;
 }
 
 /** A snapshot costs a copy of the whole store: not more often than this. */
@@ -77,6 +75,7 @@ export async function openTransactions(
   return {
     replayed: after - before,
     isWhole,
+    passed: isWhole ? before : 0,
     transactions: createTransactions(tables, openRedoLog(dir), after, maxLogBytes, log),
   };
 }
@@ -90,7 +89,7 @@ function missingFrom(
   const start = startOfRedoLog(dir);
   if (start === null || start > before + 1) return { reached: 0, missing };
   let reached = start - 1;
-  for (const { number, operations } of readRedoLog(dir)) {
+  for (const { number, operations } of readRedoLog(dir, before)) {
     reached = number;
     if (number <= before) continue;
     const chunk = missing.at(-1);
@@ -129,8 +128,7 @@ function createTransactions(
     redo.keep();
     last = number;
     if (redo.bytes() < maxLogBytes) return;
-    const drop = await redo.rotate(last + 1);
-    drop();
+    await dropLog();
     const fields = { code: 'STORE_LOG_DROPPED', bytes: maxLogBytes };
     log.error(
       'no snapshot could be taken for so long that the log was dropped: a damaged store would go back to it',
@@ -138,9 +136,15 @@ function createTransactions(
     );
   }
 
+  async function dropLog(): Promise<void> {
+    const drop = await redo.rotate(last + 1);
+    drop();
+  }
+
   return {
     run: (write) => inTurn(() => run(write)),
     beginSnapshot: () => inTurn(() => redo.rotate(last + 1)),
+    dropLog: () => inTurn(dropLog),
     isLong: () => redo.bytes() > LONG_BYTES,
     close: () => inTurn(redo.close),
   };

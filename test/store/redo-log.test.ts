@@ -13,7 +13,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { BatchRecord } from '../../src/store/batch-record.ts';
 import { encodeRecord } from '../../src/store/records.ts';
-import { type Operation, openRedoLog, readRedoLog } from '../../src/store/redo-log.ts';
+import { isWholeUpTo, openRedoLog, readRedoLog } from '../../src/store/redo-log.ts';
+import type { Operation } from '../../src/store/redo-segment.ts';
 import { StoreError } from '../../src/store/store-error.ts';
 import type { Store } from '../../src/store/types.ts';
 import { memoryLog } from '../support/memory-telemetry.ts';
@@ -279,6 +280,7 @@ test('a batch larger than any before it is logged whole, text as UTF-8, and so i
       texts.map((text, n) => ['apps', n, encodeRecord('apps', n, Buffer.from(text))]),
     );
     assert.deepEqual(read, logged);
+    assert.ok(isWholeUpTo(base, values.length));
   });
 });
 
@@ -317,8 +319,74 @@ test('whatever is done to its end, a log gives the batches of before in their or
         const found = read();
         assert.ok(found.length < logged.length);
         assert.deepEqual(found, logged.slice(0, found.length));
+        // What the store has is passed by; what follows is given as if it had been read, and what is not whole is found when it is looked at.
+        for (let known = 0; known <= logged.length; known += 1) {
+          assert.equal(isWholeUpTo(base, known), known <= found.length, `whole up to ${known}`);
+          if (known > found.length) continue;
+          const numbered = [...readRedoLog(base, known)].map(({ number, operations }) => [
+            number,
+            operations(),
+          ]);
+          assert.deepEqual(
+            numbered,
+            found.map((operations, n) => [n + 1, n < known ? [] : operations]),
+          );
+        }
       });
     }),
     { numRuns: 60 },
   );
+});
+
+test('a log that went bad in what a start passes by is found out behind the start, and a snapshot takes its place', async () => {
+  await withDirectory(async (dir) => {
+    const store = await openTestStore(dir);
+    await work(store, 3);
+    await store.snapshot();
+    await work(store, 6, 4);
+    const before = all(store);
+    await store.close();
+    const [name = ''] = segments(dir);
+    const bytes = readFileSync(`${dir}/${name}`);
+    const middle = bytes.length >> 1;
+    bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+    writeFileSync(`${dir}/${name}`, bytes);
+    const log = memoryLog();
+    const again = await openTestStore(dir, { log, logCheckMs: 0 });
+    const { snapshotAt } = again.health();
+    assert.deepEqual(all(again), before);
+    while (
+      !JSON.stringify(log.lines).includes('STORE_LOG_DAMAGED') ||
+      again.health().snapshotAt === snapshotAt
+    )
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    await work(again, 2, 10);
+    const later = all(again);
+    await again.close();
+    damage(dir);
+    const third = await openTestStore(dir);
+    assert.deepEqual(all(third), later);
+    assert.equal(third.health().restored?.lost, false);
+    await third.close();
+  });
+});
+
+test('a log that is whole, or that a snapshot ended before it was looked at, is left alone', async () => {
+  await withDirectory(async (dir) => {
+    const store = await openTestStore(dir);
+    await work(store, 4);
+    await store.close();
+    const second = await openTestStore(dir);
+    await work(second, 4, 5);
+    await second.close();
+    assert.ok(isWholeUpTo(dir, 8));
+    assert.ok(!isWholeUpTo(dir, 9), 'there is none');
+    const [first = ''] = segments(dir);
+    rmSync(`${dir}/${first}`);
+    assert.ok(isWholeUpTo(dir, 8));
+    const third = await openTestStore(dir);
+    await third.snapshot();
+    assert.ok(isWholeUpTo(dir, 8));
+    await third.close();
+  });
 });
