@@ -116,7 +116,8 @@ describe('disk faults', { skip: skipWithout('activemq') }, () => {
 
   it('the state file can be written no more: events wait unacked, and are applied once it can', async (t) => {
     const { home, headgear, send, proveEvents, proveTraffic } = await scene(t, 'unwritable', {});
-    const allow = forbidWriting(headgear.child.pid, join(home.folder, 'state', 'state.mdb'));
+    const { means, allow } = forbidWriting(headgear.child.pid, join(home.folder, 'state', 'state.mdb'));
+    t.diagnostic(means);
     try {
       await send([createApplication({ appName: 'later', namespace: 'here' })]);
       await headgear.untilStatus('the store refusing', ({ control }) => control.storeTrouble !== null);

@@ -68,12 +68,19 @@ export function failingDisks(scratch: string): readonly (() => FailingDisk)[] {
   return may ? [smallDisk, limitedFiles] : [limitedFiles];
 }
 
-/** Has every further write to an open file refused; gives back what ends that. By the immutable flag (EPERM), or where that is not permitted by a limit (EFBIG). */
-export function forbidWriting(pid: number, file: string): () => void {
-  if (spawnSync('chattr', ['+i', file]).status === 0) return () => void execFileSync('chattr', ['-i', file]);
-  process.stderr.write('no file can be made immutable here: a limit on file sizes stands in for it\n');
+/** Has every further write to an open file refused, by the immutable flag (EPERM), or where that is not permitted by a limit (EFBIG). */
+export function forbidWriting(
+  pid: number,
+  file: string,
+): { /** For people. */ readonly means: string; readonly allow: () => void } {
+  if (spawnSync('chattr', ['+i', file]).status === 0) {
+    return { means: 'the file is immutable', allow: () => void execFileSync('chattr', ['-i', file]) };
+  }
   const limit = (size: string): void =>
     void execFileSync('prlimit', ['--pid', String(pid), `--fsize=${size}`]);
   limit('0:unlimited');
-  return () => limit('unlimited');
+  return {
+    means: 'no file can be made immutable here: a limit on file sizes stands in for it',
+    allow: () => limit('unlimited'),
+  };
 }
