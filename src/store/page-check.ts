@@ -12,23 +12,30 @@ import {
   type TreeFacts,
   withPages,
 } from './page-reader.ts';
-import { SUB_TREE, type TreeVisit, walkTree } from './page-tree.ts';
+import { type Room, SUB_TREE, type TreeVisit, walkTree } from './page-tree.ts';
 import { isSoundRecord, type RecordKey } from './records.ts';
 
-/** Sees records of a file that may yet turn out not to be whole. Table, key, and the record's bytes, which are used again. */
+/** Sees records of a file that may yet turn out not to be whole. Table, key, and the record's bytes, which are used again, or lie in its room. */
 export type SeeRecord = (table: string, key: RecordKey, bytes: Buffer) => void;
 
+/** What is seen of a file besides. */
+export interface Sight {
+  readonly see: SeeRecord;
+  /** Tables that come first, in their order. */
+  readonly first: readonly string[];
+  /** Where large records of a table are read to: who keeps them need not copy them then. */
+  roomOf(table: string): Room | undefined;
+}
+
+const NOTHING: Sight = { see: () => undefined, first: [], roomOf: () => undefined };
+
 /**
- * null: whole. Else the first thing that is odd, or why it could not be looked at. Reads a file that nobody writes to. `see` gets every
- * record that is what was written, table by table: first those of the tables of `first`, in their order.
+ * null: whole. Else the first thing that is odd, or why it could not be looked at. Reads a file that nobody writes to. `sight` gets every
+ * record that is what was written, table by table.
  */
-export function oddityOf(
-  path: string,
-  see: SeeRecord = () => undefined,
-  first: readonly string[] = [],
-): string | null {
+export function oddityOf(path: string, sight: Partial<Sight> = {}): string | null {
   try {
-    withPages(path, (reader) => checkAll(reader, see, first));
+    withPages(path, (reader) => checkAll(reader, { ...NOTHING, ...sight }));
     return null;
   } catch (error) {
     if (error instanceof OddPage || error instanceof RangeError) return error.message;
@@ -36,7 +43,7 @@ export function oddityOf(
   }
 }
 
-function checkAll(reader: PageReader, see: SeeRecord, first: readonly string[]): void {
+function checkAll(reader: PageReader, { see, first, roomOf }: Sight): void {
   const { facts } = reader;
   const tables: (readonly [string, TreeFacts])[] = [];
   const rootTransaction = walkTree(reader, facts.main, {
@@ -48,7 +55,10 @@ function checkAll(reader: PageReader, see: SeeRecord, first: readonly string[]):
   const placeOf = (name: string): number => (first.includes(name) ? first.indexOf(name) : first.length);
   for (const [name, tree] of tables.sort(([a], [b]) => placeOf(a) - placeOf(b))) {
     expect(tree.flags === 0, 'odd flags of a table');
-    walkTree(reader, tree, { compare: Buffer.compare, nodeFlags: 0, record: recordCheck(name, see) });
+    walkTree(reader, tree, {
+      ...{ compare: Buffer.compare, nodeFlags: 0, record: recordCheck(name, see) },
+      room: roomOf(name),
+    });
   }
   checkFreePages(reader);
 }

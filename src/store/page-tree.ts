@@ -19,7 +19,11 @@ export interface TreeVisit {
   readonly nodeFlags: number;
   /** Key and value are parts of buffers that are used again. */
   readonly record: (key: Buffer, value: Buffer) => void;
+  /** Where a value that has pages of its own is read to, of this many bytes; absent: it is read to where the next one will be. */
+  readonly room?: Room | undefined;
 }
+
+export type Room = (bytes: number) => Buffer;
 
 /** Returns the transaction of the root page; 0 for an empty tree. @throws OddPage */
 export function walkTree(reader: PageReader, facts: TreeFacts, visit: TreeVisit): number {
@@ -99,12 +103,17 @@ export function walkTree(reader: PageReader, facts: TreeFacts, visit: TreeVisit)
     expect(count === Math.ceil((HEAD_BYTES + length) / PAGE_BYTES), 'a value of another length');
     // Before there is a buffer for it: a length that is no length must not ask for memory.
     expect(first + count - 1 <= reader.facts.lastPage, 'a value leaves the file');
-    if (big.length < count * PAGE_BYTES) big = Buffer.allocUnsafe(count * PAGE_BYTES);
-    reader.read(first, count, big);
-    const isIt = big.readUInt16LE(18) === OVERFLOW_FLAG && big.readUInt32LE(20) === count;
-    expect(isIt && numberAt(big, 8) === numberAt(bytes, at + 8), "the pages of a value are another one's");
+    const pages = visit.room?.(count * PAGE_BYTES) ?? ownRoom(count * PAGE_BYTES);
+    reader.read(first, count, pages);
+    const isIt = pages.readUInt16LE(18) === OVERFLOW_FLAG && pages.readUInt32LE(20) === count;
+    expect(isIt && numberAt(pages, 8) === numberAt(bytes, at + 8), "the pages of a value are another one's");
     overflowPages += count;
-    return big.subarray(HEAD_BYTES, HEAD_BYTES + length);
+    return pages.subarray(HEAD_BYTES, HEAD_BYTES + length);
+  }
+
+  function ownRoom(wanted: number): Buffer {
+    if (big.length < wanted) big = Buffer.allocUnsafe(wanted);
+    return big;
   }
 
   if (facts.root !== null) page(facts.root, 1, null, null);

@@ -1,6 +1,7 @@
 /** The thread behind reading.ts: verifies the file in one pass, and hands over what it saw on the way. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { oddityOf, type SeeRecord } from './page-check.ts';
+import type { Room } from './page-tree.ts';
 import type { ReadMessage, ReadPart, ReadTask } from './reading.ts';
 import { valueBytes } from './records.ts';
 import { readCertificate } from './sealed-records.ts';
@@ -22,34 +23,46 @@ const see: SeeRecord = (table, key, bytes) => {
   }
 };
 
-const oddity = keep ? oddityOf(path, see, [APPS, CERTIFICATES]) : oddityOf(path);
+const roomOf = (table: string): Room | undefined =>
+  table === CERTIFICATES ? certificates.room : table === APPS ? apps.room : undefined;
+const oddity = oddityOf(path, keep ? { see, roomOf, first: [APPS, CERTIFICATES] } : {});
 apps.flush();
 certificates.flush();
 post({ kind: 'end', oddity });
 
 /** Fills one slab after the other, and posts each that is full. */
 function createPacker(kind: ReadPart['kind'], slabBytes: number) {
-  let slab = new Uint8Array(new SharedArrayBuffer(0));
+  let memory = new SharedArrayBuffer(0);
+  let slab = Buffer.from(memory);
   let names: string[] = [];
-  let ends: number[] = [];
+  let bounds: number[] = [];
   let used = 0;
+  const begin = (bytes: number): void => {
+    memory = new SharedArrayBuffer(bytes);
+    slab = Buffer.from(memory);
+  };
   const flush = (): void => {
-    if (ends.length > 0) post({ kind, slab: slab.buffer, ends: Uint32Array.from(ends), names });
-    [names, ends, used] = [[], [], 0];
+    if (bounds.length > 0) post({ kind, slab: memory, bounds: Uint32Array.from(bounds), names });
+    [names, bounds, used] = [[], [], 0];
+    begin(0);
   };
-  return {
-    add(bytes: Uint8Array, its: readonly string[]): void {
-      if (ends.length === 0 || used + bytes.length > slab.length) {
-        flush();
-        slab = new Uint8Array(new SharedArrayBuffer(Math.max(slabBytes, bytes.length)));
-      }
-      slab.set(bytes, used);
-      used += bytes.length;
-      ends.push(used);
-      names.push(...its);
-    },
-    flush,
+  /** Behind what is there, in this slab or the next; it holds until the next `add` or `room`. */
+  const room: Room = (bytes) => {
+    if (used + bytes > slab.length) {
+      flush();
+      begin(Math.max(slabBytes, bytes));
+    }
+    return slab.subarray(used, used + bytes);
   };
+  /** Bytes that were read to its room stay where they are. */
+  const add = (bytes: Uint8Array, its: readonly string[]): void => {
+    const kept = bytes.buffer === memory ? bytes : room(bytes.length);
+    if (kept !== bytes) kept.set(bytes);
+    used = kept.byteOffset + kept.length;
+    bounds.push(kept.byteOffset, used);
+    names.push(...its);
+  };
+  return { room, add, flush };
 }
 
 function post(message: ReadMessage): void {

@@ -18,11 +18,11 @@ export interface ReadTask {
   readonly keep: boolean;
 }
 
-/** Records of one table, in the order of their keys: value n lies in `slab` up to `ends[n]`. */
+/** Records of one table, in the order of their keys: value n lies in `slab` from `bounds[2 * n]` to `bounds[2 * n + 1]`. */
 export interface ReadPart {
   readonly kind: 'apps' | 'certificates';
   readonly slab: SharedArrayBuffer;
-  readonly ends: Uint32Array;
+  readonly bounds: Uint32Array;
   /** Of certificates application, alias and id, one after the other; else nothing. */
   readonly names: readonly string[];
 }
@@ -77,17 +77,16 @@ export function beginReading(task: ReadTask): Reading {
 /** False where a record is not what this program writes, though its checksum says so. */
 function take(part: ReadPart, apps: Application[], certificates: HeldCertificate[]): boolean {
   const slab = Buffer.from(part.slab);
-  let start = 0;
   let name = 0;
   try {
-    for (const end of part.ends) {
+    for (let n = 0; n < part.bounds.length; n += 2) {
+      const [start, end] = [part.bounds[n], part.bounds[n + 1]];
       if (part.kind === 'apps') apps.push(JSON.parse(slab.toString('utf8', start, end)) as Application);
       else {
         const [app = '', alias = '', id = ''] = part.names.slice(name, name + 3);
         name += 3;
         certificates.push([app, alias, { id, sealed: slab.subarray(start, end) }]);
       }
-      start = end;
     }
     return true;
   } catch {
