@@ -2,6 +2,7 @@
 import net from 'node:net';
 import type { ListenerConfig } from '../config/schema.ts';
 import { trustOf } from '../http/trusted-proxies.ts';
+import { acceptHold } from '../upstream/accept-hold.ts';
 import { acceptProxied } from './accept-proxied.ts';
 import { type ConnectionFacts, factsOf } from './connection-facts.ts';
 
@@ -32,6 +33,7 @@ export async function startListener(
   let advertisedPort = config.advertisedPort ?? config.port;
   const sendsProxyHeader = trustOf(config.proxyProtocolFrom);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    acceptHold.noteAccepted();
     const facts = factsOf(socket, scheme, advertisedPort);
     if (!sendsProxyHeader(facts.peerAddress)) {
       options.onConnection(socket, facts);

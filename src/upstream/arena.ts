@@ -115,6 +115,13 @@ const writeRooms = Array.from(
   (_, index) => new WriteRoom(arena, plain, (READ_ROOMS + index) * ROOM_BYTES),
 );
 
+/** An empty room of the arena besides `used`, or null when there is none. */
+export function spareWriteRoom(used: WriteRoom): WriteRoom | null {
+  const spare = writeRooms.find((room) => !room.inUse && room !== used) ?? null;
+  spare?.clear();
+  return spare;
+}
+
 /** An empty room. One outside of the arena, where the copies cost more, once clients that read nothing hold all in it. */
 export function freeWriteRoom(): WriteRoom {
   const free = writeRooms.find((room) => !room.inUse);

@@ -6,7 +6,8 @@
  * socket or end it.
  */
 import type { Socket } from 'node:net';
-import { freeWriteRoom, type WriteRoom } from './arena.ts';
+import { acceptHold } from './accept-hold.ts';
+import { freeWriteRoom, spareWriteRoom, type WriteRoom } from './arena.ts';
 import { type DirectHandle, directHandle, type WriteOwner, writeDirectly } from './direct-write.ts';
 import { writeGathered } from './gathered-write.ts';
 import { writeToKernel } from './kernel-write.ts';
@@ -16,7 +17,11 @@ import { SecureWrites } from './secure-write.ts';
 /** Above it a piece goes to the kernel as soon as it is there. */
 const MAX_DIRECT_BYTES = 16_384;
 let queue: TurnWriter[] = [];
+/** Whether the turn's end is waited for: once, however often the room was full meanwhile. */
+let ending = false;
 let room = freeWriteRoom();
+/** Full ones of this turn, while it is held. */
+const fullRooms: WriteRoom[] = [];
 const IN_ROOM = Symbol('in the room of this turn');
 /** Empty between two calls, both. */
 const gathered = new Pieces();
@@ -28,6 +33,7 @@ export class TurnWriter implements WriteOwner {
   #secure: SecureWrites | null = null;
   /** Goes out at the end of this turn. Bytes lie in the turn's room: a view of them is made when it is needed, most of them for that moment. */
   #pending: string | typeof IN_ROOM | null = null;
+  #room = room;
   #start = 0;
   #end = 0;
   #queued = false;
@@ -59,7 +65,8 @@ export class TurnWriter implements WriteOwner {
     if (pieces.size > MAX_DIRECT_BYTES) {
       this.#writeLarge(pieces);
     } else if (this.#isFree()) {
-      if (!room.hasRoomFor(pieces.size)) flushAll();
+      if (!room.hasRoomFor(pieces.size)) makeRoom();
+      this.#room = room;
       this.#start = room.end;
       this.#end = room.take(pieces);
       this.#pending = IN_ROOM;
@@ -81,7 +88,7 @@ export class TurnWriter implements WriteOwner {
     }
     const pending = this.#pending;
     if (typeof pending === 'string') whole.text(pending);
-    else if (pending === IN_ROOM) room.giveTo(whole, this.#start, this.#end);
+    else if (pending === IN_ROOM) this.#room.giveTo(whole, this.#start, this.#end);
     this.#pending = null;
     whole.append(pieces);
     writeToKernel(socket, whole);
@@ -134,7 +141,7 @@ export class TurnWriter implements WriteOwner {
     if (socket.writableCorked === 0) socket.cork();
     const pending = this.#pending;
     this.#pending = null;
-    if (pending === IN_ROOM) socket.write(Buffer.from(room.view(this.#start, this.#end)));
+    if (pending === IN_ROOM) socket.write(Buffer.from(this.#room.view(this.#start, this.#end)));
     else if (pending !== null) socket.write(pending, 'latin1');
     return socket;
   }
@@ -142,12 +149,14 @@ export class TurnWriter implements WriteOwner {
   #enqueue(): void {
     if (this.#queued) return;
     this.#queued = true;
-    if (queue.length === 0) setImmediate(flushAll);
     queue.push(this);
+    if (ending) return;
+    ending = true;
+    setImmediate(endTurn);
   }
 
-  /** For `flushAll` only; `from`: where this turn's bytes lie. */
-  flush(from: WriteRoom): void {
+  /** For `flushAll` only. */
+  flush(): void {
     this.#queued = false;
     const pending = this.#pending;
     if (pending === null) {
@@ -156,14 +165,14 @@ export class TurnWriter implements WriteOwner {
       return;
     }
     this.#pending = null;
-    const piece = pending === IN_ROOM ? from.view(this.#start, this.#end) : pending;
+    const piece = pending === IN_ROOM ? this.#room.view(this.#start, this.#end) : pending;
     if (this.#secure !== null) {
       this.#held = this.#secure.write(piece);
     } else if (this.#handle !== null) {
       this.#held = writeDirectly(this.#socket, this.#handle, piece, this) === 'held';
       if (this.#held && pending === IN_ROOM) {
-        this.#heldIn = from;
-        from.hold();
+        this.#heldIn = this.#room;
+        this.#heldIn.hold();
       }
     }
     this.#doLast();
@@ -181,10 +190,32 @@ export class TurnWriter implements WriteOwner {
   }
 }
 
+function endTurn(): void {
+  if (acceptHold.holds()) {
+    setImmediate(endTurn);
+  } else {
+    ending = false;
+    flushAll();
+  }
+}
+
+/** What a turn that is held wrote goes into the next room, since whoever is answered has more to say. */
+function makeRoom(): void {
+  const spare = acceptHold.mayHold ? spareWriteRoom(room) : null;
+  if (spare === null) {
+    flushAll();
+    return;
+  }
+  room.hold();
+  fullRooms.push(room);
+  room = spare;
+}
+
 function flushAll(): void {
   const writers = queue;
   queue = [];
-  for (const writer of writers) writer.flush(room);
+  for (const writer of writers) writer.flush();
+  for (let full = fullRooms.pop(); full !== undefined; full = fullRooms.pop()) full.release();
   // What a peer has not taken stays where it is: a client that does not read holds one room, within what may wait for it anyway.
   if (room.inUse) room = freeWriteRoom();
   else room.clear();
