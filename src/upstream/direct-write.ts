@@ -29,6 +29,8 @@ export interface DirectHandle {
 /** Whoever writes. */
 export interface WriteOwner {
   onTaken(): void;
+  /** A write has failed at once. Default: the socket is destroyed with the error, as by its own write. */
+  onFailed?(error: NodeJS.ErrnoException): void;
 }
 
 type Inside = { readonly _handle?: Partial<DirectHandle> | null };
@@ -58,8 +60,7 @@ export function knownHandle(
 
 /**
  * For a socket on which no write is under way. Returns 'taken': the kernel has it all, the bytes are the caller's again; or 'held': the
- * kernel takes it when it can and the bytes are not the caller's any more; `owner.onTaken` is called then. A socket that fails is
- * destroyed with the error, as by its own write.
+ * kernel takes it when it can and the bytes are not the caller's any more; `owner.onTaken` is called then.
  */
 export function writeDirectly(
   socket: Socket,
@@ -73,7 +74,8 @@ export function writeDirectly(
   const error =
     typeof piece === 'string' ? handle.writeLatin1String(request, piece) : handle.writeBuffer(request, piece);
   if (error !== 0) {
-    socket.destroy(writeError(error));
+    if (owner.onFailed === undefined) socket.destroy(writeError(error));
+    else owner.onFailed(writeError(error));
     return 'taken';
   }
   // Not whether anything waits in the handle: of what the kernel takes at a second attempt nothing does, but its request is in use.

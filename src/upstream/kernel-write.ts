@@ -11,28 +11,33 @@ import type { Pieces } from './pieces.ts';
 
 type Inside = { readonly _handle?: { readonly fd?: number } | null };
 
+/** No room for now; of both libuv makes the same. */
+const NO_ROOM: ReadonlySet<string | undefined> = new Set(['EAGAIN', 'ENOBUFS']);
+
 /**
- * Gives the kernel what it takes now; the rest stays in `pieces`, all of it also for a socket that cannot be written to this way or that has
- * failed, which its own write then finds. Only for an open socket on which nothing waits to be written.
+ * Gives the kernel what it takes now; the rest stays in `pieces`, all of it also for a socket that cannot be written to this way. Only for an
+ * open socket on which nothing waits to be written. Returns why it has failed, or null. The kernel says so once, and to whoever asks next
+ * that the peer has ended in good order: an answer that was broken off would look whole.
  */
-export function writeToKernel(socket: Socket, pieces: Pieces): void {
+export function writeToKernel(socket: Socket, pieces: Pieces): NodeJS.ErrnoException | null {
   // Under TLS the descriptor is the one beneath the encryption.
-  if (socket instanceof TLSSocket) return;
+  if (socket instanceof TLSSocket) return null;
   // Asked for each time: a closed socket has none, and its number may be another file's by now.
   const fd = (socket as unknown as Inside)._handle?.fd;
-  if (fd === undefined || fd < 0) return;
+  if (fd === undefined || fd < 0) return null;
   const views = pieces.views();
   let taken = 0;
   try {
     const [only] = views;
     taken = only !== undefined && views.length === 1 ? writeSync(fd, only) : writevSync(fd, views);
-  } catch {
-    // The kernel has no room at all (EAGAIN), or the peer is gone.
-    return;
+  } catch (error) {
+    const failure = error as NodeJS.ErrnoException;
+    return NO_ROOM.has(failure.code) ? null : failure;
   }
   pieces.clear();
   for (const view of views) {
     pieces.range(view, Math.min(taken, view.length), view.length);
     taken = Math.max(0, taken - view.length);
   }
+  return null;
 }

@@ -27,8 +27,16 @@ const IN_ROOM = Symbol('in the room of this turn');
 const gathered = new Pieces();
 const whole = new Pieces();
 
+/** Who wants to have a say in what becomes of a socket whose peer is gone. */
+export interface TurnOwner {
+  /** A write has found out; everything else that is written is dropped. */
+  onWriteFailed(error: NodeJS.ErrnoException): void;
+}
+
 export class TurnWriter implements WriteOwner {
   readonly #socket: Socket;
+  readonly #owner: TurnOwner | null;
+  #failed = false;
   #handle: DirectHandle | null = null;
   #secure: SecureWrites | null = null;
   /** Goes out at the end of this turn. Bytes lie in the turn's room: a view of them is made when it is needed, most of them for that moment. */
@@ -43,12 +51,15 @@ export class TurnWriter implements WriteOwner {
   /** What the socket is to do behind what is pending, or under TLS behind that write. */
   #last: 'end' | 'destroySoon' | null = null;
 
-  constructor(socket: Socket) {
+  /** Without an owner a socket is destroyed that a write fails on. */
+  constructor(socket: Socket, owner: TurnOwner | null = null) {
     this.#socket = socket;
+    this.#owner = owner;
   }
 
   /** Latin1 text. */
   writeText(text: string): void {
+    if (this.#failed) return;
     if (text.length <= MAX_DIRECT_BYTES && this.#isFree()) this.#pending = text;
     else this.#corked().write(text, 'latin1');
     this.#enqueue();
@@ -62,6 +73,10 @@ export class TurnWriter implements WriteOwner {
 
   /** What the pieces were taken from is the caller's again when it returns, and so are they, cleared. */
   writePieces(pieces: Pieces): void {
+    if (this.#failed) {
+      pieces.clear();
+      return;
+    }
     if (pieces.size > MAX_DIRECT_BYTES) {
       this.#writeLarge(pieces);
     } else if (this.#isFree()) {
@@ -91,8 +106,9 @@ export class TurnWriter implements WriteOwner {
     else if (pending === IN_ROOM) this.#room.giveTo(whole, this.#start, this.#end);
     this.#pending = null;
     whole.append(pieces);
-    writeToKernel(socket, whole);
-    if (whole.size > 0) {
+    const failure = writeToKernel(socket, whole);
+    if (failure !== null) this.onFailed(failure);
+    else if (whole.size > 0) {
       writeGathered(this.#corked(), whole);
       this.#enqueue();
     }
@@ -110,7 +126,8 @@ export class TurnWriter implements WriteOwner {
   }
 
   #finish(how: 'end' | 'destroySoon'): void {
-    if (this.#pending === null && !this.#mustWait) this.#socket[how]();
+    if (this.#failed) this.#socket.destroy();
+    else if (this.#pending === null && !this.#mustWait) this.#socket[how]();
     else if (this.#last !== 'destroySoon') this.#last = how;
   }
 
@@ -176,6 +193,12 @@ export class TurnWriter implements WriteOwner {
       }
     }
     this.#doLast();
+  }
+
+  onFailed(error: NodeJS.ErrnoException): void {
+    this.#failed = true;
+    if (this.#owner === null) this.#socket.destroy(error);
+    else this.#owner.onWriteFailed(error);
   }
 
   onTaken(): void {

@@ -13,7 +13,7 @@ import type { Placed } from './placed-list.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
-import { TurnWriter } from './turn-writer.ts';
+import { type TurnOwner, TurnWriter } from './turn-writer.ts';
 
 /** Bytes waiting in a socket above which its source is paused. */
 export const HIGH_WATER_BYTES = 262_144;
@@ -31,7 +31,7 @@ export interface ConnectionOwner {
   onClose(connection: UpstreamConnection): void;
 }
 
-export class UpstreamConnection implements ExchangeConnection, RawConnection, Placed {
+export class UpstreamConnection implements ExchangeConnection, RawConnection, Placed, TurnOwner {
   readonly endpoint: PublishedEndpoint;
   readonly framesBodies = false;
   /** SNI it was opened with: a TLS connection serves that name only. */
@@ -65,7 +65,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     this.endpoint = endpoint;
     this.servername = servername;
     this.#socket = socket;
-    this.#writer = new TurnWriter(socket);
+    this.#writer = new TurnWriter(socket, this);
   }
 
   /** Opens a connection; exactly one of the two callbacks is called. Returns a function that gives the dial up. */
@@ -230,6 +230,17 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     this.#socket.on('drain', onDrain);
   }
 
+  /**
+   * A gear that refuses an upload may answer and close at once (413, say): its answer lies here then, behind it the end, and to close now would be
+   * to lose it. Both are read next, since a connection that was reset is always readable; other errors do not promise that.
+   */
+  onWriteFailed(error: NodeJS.ErrnoException): void {
+    const { code = '' } = error;
+    this.#lastError = code;
+    const isReset = code === 'ECONNRESET' || code === 'EPIPE';
+    if (this.#phase !== 'http' || this.#sink === null || !isReset) this.#socket.destroy(error);
+  }
+
   /** Half-close towards the gear. */
   end(): void {
     this.#writer.end();
@@ -269,7 +280,8 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     this.#sink = null;
     // Bytes behind the answer: it was longer than its framing said. The sink has its answer; the connection goes.
     const surplus = this.#reader.rest.length > 0;
-    const reusable = this.#reader.keepAlive && this.#requestWhole && !surplus && !this.#socket.destroyed;
+    const sound = !this.#socket.destroyed && this.#lastError === '';
+    const reusable = this.#reader.keepAlive && this.#requestWhole && !surplus && sound;
     // Before the sink hears of it: a pipelined request may then use this very connection.
     this.#owner.onIdle(this, reusable);
     sink.onEnd(this.#reader.trailer);
@@ -296,7 +308,8 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
       this.#onTunnelEnd?.();
       return;
     }
-    this.#endOfStream('CLOSED_BEFORE_RESPONSE', 'closed by the gear');
+    // Where a write has failed before, this is no end in good order.
+    if (this.#lastError === '') this.#endOfStream('CLOSED_BEFORE_RESPONSE', 'closed by the gear');
     this.#socket.destroy();
   }
 

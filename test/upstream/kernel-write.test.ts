@@ -127,10 +127,58 @@ describe('a large write', () => {
     assert.equal(readFileSync(file).length, 0);
   });
 
-  it('to a peer that is gone ends the connection as any write does', async () => {
+  it('reaches nobody else, however connections end in its midst and others get their numbers', async () => {
+    const numberOf = (socket: net.Socket): number =>
+      (socket as unknown as { readonly _handle: { readonly fd: number } | null })._handle?.fd ?? -1;
+    const LETTERS = 'abcdefghijklmnop';
+    const numbers: number[] = [];
+    const crowd = await Promise.all(Array.from({ length: 4 }, () => pair()));
+    const writers = crowd.map(({ socket }) => new TurnWriter(socket));
+    const letters = crowd.map((_, index) => LETTERS.charAt(index));
+    const listen = ({ peer }: SocketPair, letter: string): void => {
+      peer.on('data', (chunk: Buffer) => {
+        for (const other of LETTERS) {
+          if (other !== letter) assert.ok(!chunk.includes(other), `${other} came where ${letter} belongs`);
+        }
+      });
+    };
+    for (const [index, member] of crowd.entries()) listen(member, letters[index] ?? '');
+    for (let round = 0; round < 200; round++) {
+      const index = round % crowd.length;
+      for (const [at, writer] of writers.entries()) {
+        const letter = letters[at] ?? '';
+        // Gathered for the turn's end, and at once.
+        for (const size of [40, 20_000, 60_000]) {
+          writer.writeParts([letter.repeat(size - 1), Buffer.from(letter)]);
+        }
+      }
+      const leaving = crowd[index] ?? assert.fail();
+      const writer = writers[index] ?? assert.fail();
+      const letter = letters[index] ?? '';
+      numbers.push(numberOf(leaving.socket));
+      if (round % 2 === 0) leaving.socket.destroy();
+      else leaving.peer.resetAndDestroy();
+      // In the same turn, before anybody knows, and in later ones, when the number is another's.
+      writer.writeParts([Buffer.alloc(60_000, letter)]);
+      const next = await pair();
+      numbers.push(numberOf(next.socket));
+      writer.writeParts([Buffer.alloc(60_000, letter)]);
+      writer.writeText(letter.repeat(100));
+      leaving.close();
+      crowd[index] = next;
+      writers[index] = new TurnWriter(next.socket);
+      letters[index] = LETTERS.charAt((LETTERS.indexOf(letter) + 4) % LETTERS.length);
+      listen(next, letters[index] ?? '');
+    }
+    assert.ok(new Set(numbers).size < 100, 'numbers were used again');
+  });
+
+  it('to a peer that is gone ends the connection as any write does, and never as if the peer had ended it', async () => {
     const { socket, peer } = await pair();
     const writer = new TurnWriter(socket);
     const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('end', () => assert.fail('an end in good order'));
+    socket.resume();
     peer.resetAndDestroy();
     while (!socket.destroyed) {
       writer.writeParts([Buffer.alloc(60_000)]);
