@@ -17,3 +17,12 @@ test('an issued certificate is signed by its CA and stands for its names and add
   assert.ok(issued.chainPem.endsWith(testCa().certificatePem));
   assert.ok(!issued.chainPem.includes('\r'));
 });
+
+test('an issued certificate is valid for no longer than any browser grants, its hour before now included', () => {
+  const leaf = new X509Certificate(
+    issueCertificate({ ca: testCa(), names: ['a.example.test'] }).certificatePem,
+  );
+  const days = (Date.parse(leaf.validTo) - Date.parse(leaf.validFrom)) / 86_400_000;
+  assert.equal(days, 397);
+  assert.ok(Date.parse(leaf.validFrom) < Date.now());
+});

@@ -26,6 +26,7 @@ const PARTS = {
   nginx: { title: 'nginx', debianPackage: 'nginx-light', programs: ['nginx'] },
   openssl: { title: 'OpenSSL', debianPackage: 'openssl', programs: ['openssl'] },
   ruby: { title: 'Ruby', debianPackage: 'ruby', programs: ['ruby'] },
+  testssl: { title: 'testssl.sh', debianPackage: 'testssl.sh', programs: ['testssl', 'testssl.sh'] },
   wrk: { title: 'wrk', debianPackage: 'wrk', programs: ['wrk'] },
 } satisfies Record<string, Part>;
 
