@@ -232,13 +232,15 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /**
    * A gear that refuses an upload may answer and close at once (413, say): its answer lies here then, behind it the end, and to close now would be
-   * to lose it. Both are read next, since a connection that was reset is always readable; other errors do not promise that.
+   * to lose it, as it would be the last words in a tunnel. Both are read next, since a connection that was reset is always readable; other errors
+   * do not promise that.
    */
   onWriteFailed(error: NodeJS.ErrnoException): void {
     const { code = '' } = error;
     this.#lastError = code;
     const isReset = code === 'ECONNRESET' || code === 'EPIPE';
-    if (this.#phase !== 'http' || this.#sink === null || !isReset) this.#socket.destroy(error);
+    const isHeard = this.#phase === 'tunnel' || this.#sink !== null;
+    if (!isHeard || !isReset) this.#socket.destroy(error);
   }
 
   /** Half-close towards the gear. */
@@ -304,12 +306,13 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   }
 
   #onEnd(): void {
-    if (this.#phase === 'tunnel') {
+    // Where a write has failed before, this is no end in good order.
+    const inOrder = this.#lastError === '';
+    if (this.#phase === 'tunnel' && inOrder) {
       this.#onTunnelEnd?.();
       return;
     }
-    // Where a write has failed before, this is no end in good order.
-    if (this.#lastError === '') this.#endOfStream('CLOSED_BEFORE_RESPONSE', 'closed by the gear');
+    if (inOrder) this.#endOfStream('CLOSED_BEFORE_RESPONSE', 'closed by the gear');
     this.#socket.destroy();
   }
 

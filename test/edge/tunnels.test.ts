@@ -264,6 +264,32 @@ describe('a tunnel', () => {
     assert.equal(edge.finished.length, 1);
   });
 
+  it('shows the client a gear’s last words, also where the gear closes with bytes unread', async () => {
+    const edge = await start();
+    const { gear, sides } = await tunnelGear();
+    await edge.route([endpointAt(gear.port)]);
+    for (let turn = 0; turn < 10; turn++) {
+      const client = await openTunnel(edge);
+      const side = sides.at(-1) ?? assert.fail();
+      let seen = 0;
+      side.on('data', (chunk: Buffer) => {
+        seen += chunk.length;
+        if (seen < 200_000 || side.isPaused()) return;
+        // The kernel makes a reset of an end with these bytes unread.
+        side.pause();
+        side.write('last words', () => side.destroy());
+      });
+      const pump = async (): Promise<void> => {
+        for (let n = 0; n < 10_000 && !client.ended; n++)
+          await client.send(patternBytes(turn < 5 ? 4_000 : 60_000));
+      };
+      void pump().catch(() => {});
+      assert.equal((await client.readBytes(10)).toString(), 'last words');
+      await client.closed;
+    }
+    await eventually(() => edge.plane.status().connections === 0 && gear.openConnections === 0);
+  });
+
   it('has an idle time of its own', async () => {
     const edge = await start({
       http: { tunnelIdleTimeoutMs: 700, bodyIdleTimeoutMs: 100, keepAliveTimeoutMs: 100 },
