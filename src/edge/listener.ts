@@ -5,6 +5,7 @@ import { trustOf } from '../http/trusted-proxies.ts';
 import { acceptHold } from '../upstream/accept-hold.ts';
 import { acceptProxied } from './accept-proxied.ts';
 import { type ConnectionFacts, factsOf } from './connection-facts.ts';
+import { meetSocketShapes } from './socket-shapes.ts';
 
 const BACKLOG = 4_096;
 
@@ -24,12 +25,15 @@ export interface ListenOptions {
   onError(error: Error): void;
 }
 
+let shapesMet = false;
+
 /** Binds; rejects with the system's error (EADDRINUSE, EACCES) when it cannot. `::` falls back to `0.0.0.0` where IPv6 is off. */
 export async function startListener(
   config: ListenerConfig,
   scheme: 'http' | 'https',
   options: ListenOptions,
 ): Promise<Listener> {
+  shapesMet ||= meetSocketShapes();
   let advertisedPort = config.advertisedPort ?? config.port;
   const sendsProxyHeader = trustOf(config.proxyProtocolFrom);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
