@@ -12,7 +12,6 @@ import { Exchange } from '../upstream/exchange.ts';
 import type { UpstreamFailure } from '../upstream/failure.ts';
 import type { RawConnection, ResponseSink } from '../upstream/sink.ts';
 import { TurnWriter } from '../upstream/turn-writer.ts';
-import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
 import { type ConnectionFacts, forwarderOf } from './connection-facts.ts';
 import { ForwardedRequest } from './forwarded-request.ts';
 import { Http1Answer } from './http1-answer.ts';
@@ -100,7 +99,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   #readHead(): boolean {
     if (this.#input.length === 0) return false;
     // A client that does not read its answers gets no further ones: they would be gathered here.
-    if (this.#socket.writableLength > HIGH_WATER_BYTES) {
+    if (this.#writer.full) {
       this.#pause();
       return false;
     }
@@ -264,7 +263,7 @@ export class Http1Connection implements ResponseSink, LiveConnection {
   flush(): boolean {
     this.#answer.writeTo(this.#writer);
     if (this.#answer.whole) this.#completeRequest();
-    return this.#socket.writableLength <= HIGH_WATER_BYTES;
+    return !this.#writer.full;
   }
 
   // --- answers of our own, and the end of a request ---

@@ -3,6 +3,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import type { Http2Head } from '../http/http2-head.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { withoutKeys } from '../http/websocket.ts';
+import { HIGH_WATER_BYTES } from '../upstream/turn-writer.ts';
 import type { TunnelClient } from './tunnel.ts';
 
 const CANCEL = 8;
@@ -23,8 +24,8 @@ export function tunnelEnd(stream: ServerHttp2Stream): TunnelClient {
     write: (view) => {
       if (!stream.destroyed && !stream.writableEnded) stream.write(Buffer.from(view));
     },
-    get writableLength() {
-      return stream.writableLength;
+    get full() {
+      return stream.writableLength > HIGH_WATER_BYTES;
     },
     end: () => void stream.end(),
     pause: () => void stream.pause(),

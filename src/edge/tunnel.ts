@@ -3,14 +3,14 @@ import type { Socket } from 'node:net';
 import type { RequestContext } from '../telemetry/request-context.ts';
 import type { RawConnection } from '../upstream/sink.ts';
 import type { TurnWriter } from '../upstream/turn-writer.ts';
-import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
 import type { Serving } from './serving.ts';
 
 /** The client's end: a socket, or a stream of HTTP/2. */
 export interface TunnelClient {
   /** The bytes are the caller's again when it returns. */
   write(view: Buffer): unknown;
-  readonly writableLength: number;
+  /** What was written waits: the gear should pause. */
+  readonly full: boolean;
   end(): unknown;
   pause(): unknown;
   resume(): unknown;
@@ -66,9 +66,9 @@ export function socketEnd(
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return {
     ...owner,
-    write: (view) => writer.writeParts([view]),
-    get writableLength() {
-      return socket.writableLength;
+    write: (view) => writer.writeBytes(view),
+    get full() {
+      return writer.full;
     },
     end: () => writer.end(),
   };
@@ -97,7 +97,7 @@ export function startTunnel(client: TunnelClient, gear: RawConnection, options: 
       lastActivity = performance.now();
       bytesOut += view.length;
       client.write(view);
-      return client.writableLength <= HIGH_WATER_BYTES;
+      return !client.full;
     },
     () => {
       gearOpen = false;

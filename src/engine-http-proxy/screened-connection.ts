@@ -9,7 +9,7 @@ import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { chunkHead, lastChunk } from '../http/chunked.ts';
 import { type HeadError, isHeadError, type RequestHead, readRequestHead } from '../http/request-head.ts';
-import { HIGH_WATER_BYTES } from '../upstream/upstream-connection.ts';
+import { HIGH_WATER_BYTES } from '../upstream/turn-writer.ts';
 import type { BodyCutter, BodyFailureCode, ConnectionPhase, EngineMeans } from './means.ts';
 
 const PIPELINE_LIMIT_BYTES = 65_536;

@@ -66,6 +66,14 @@ export class Pieces implements PieceSink {
     }
   }
 
+  /** A view of the whole where it lies in one place, else null. */
+  get single(): Buffer | null {
+    const source = this.#sources[0] ?? '';
+    return this.#count !== 1 || typeof source === 'string'
+      ? null
+      : source.subarray(this.#starts[0], this.#ends[0]);
+  }
+
   /** Each piece where it lies; only text is copied. */
   views(): Buffer[] {
     const views: Buffer[] = [];

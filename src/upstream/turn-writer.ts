@@ -1,7 +1,7 @@
 /**
  * Writes of one turn of the event loop go out together, after everything that was readable has been read: a fifth less CPU a request
  * under load (`npm run bench`), since the peers wake up less often, and reading and writing each run on warm code. What is small
- * and alone goes directly to the kernel then (direct-write.ts; secure-write.ts under TLS), what is large at once (kernel-write.ts); everything
+ * goes directly to the kernel then (direct-write.ts; secure-write.ts under TLS), what is large at once (kernel-write.ts); everything
  * else through a corked socket, which keeps order, `end`, `writableLength` and 'drain' right by itself. Nothing else may write to the
  * socket or end it.
  */
@@ -16,6 +16,10 @@ import { SecureWrites } from './secure-write.ts';
 
 /** Above it a piece goes to the kernel as soon as it is there. */
 const MAX_DIRECT_BYTES = 16_384;
+/** Above it so does what a turn gathers for one socket. */
+const MAX_GATHERED_BYTES = 49_152;
+/** Bytes waiting in a socket above which their source is to pause. */
+export const HIGH_WATER_BYTES = 262_144;
 let queue: TurnWriter[] = [];
 /** Whether the turn's end is waited for: once, however often the room was full meanwhile. */
 let ending = false;
@@ -26,6 +30,8 @@ const IN_ROOM = Symbol('in the room of this turn');
 /** Empty between two calls, both. */
 const gathered = new Pieces();
 const whole = new Pieces();
+/** For the moment of one large write under TLS that is not in one place: a read of a socket with what frames it. */
+const scratch = Buffer.allocUnsafeSlow(65_536 + MAX_DIRECT_BYTES);
 
 /** Who wants to have a say in what becomes of a socket whose peer is gone. */
 export interface TurnOwner {
@@ -48,6 +54,8 @@ export class TurnWriter implements WriteOwner {
   /** The last direct write is not over: the kernel has not taken it whole (of bytes, they are in this room), or TLS not said so yet. */
   #held = false;
   #heldIn: WriteRoom | null = null;
+  /** The write that is held is a large one: the source is to pause until it is over, since what it brings meanwhile must be copied. */
+  #heldLarge = false;
   /** What the socket is to do behind what is pending, or under TLS behind that write. */
   #last: 'end' | 'destroySoon' | null = null;
 
@@ -55,6 +63,11 @@ export class TurnWriter implements WriteOwner {
   constructor(socket: Socket, owner: TurnOwner | null = null) {
     this.#socket = socket;
     this.#owner = owner;
+  }
+
+  /** Whether the source should pause; the socket's 'drain' says when to go on. */
+  get full(): boolean {
+    return this.#heldLarge || this.#socket.writableLength > HIGH_WATER_BYTES;
   }
 
   /** Latin1 text. */
@@ -71,16 +84,28 @@ export class TurnWriter implements WriteOwner {
     this.writePieces(gathered);
   }
 
+  /** Bytes, which are the caller's again when it returns. */
+  writeBytes(bytes: Buffer): void {
+    gathered.bytes(bytes);
+    this.writePieces(gathered);
+  }
+
   /** What the pieces were taken from is the caller's again when it returns, and so are they, cleared. */
   writePieces(pieces: Pieces): void {
     if (this.#failed) {
       pieces.clear();
       return;
     }
-    if (pieces.size > MAX_DIRECT_BYTES) {
+    const { size } = pieces;
+    // What is pending ends where the room's next bytes will lie: while one socket is read, the pieces of a body (records of TLS, say) follow one another.
+    const follows = this.#pending === IN_ROOM && this.#room === room && this.#end === room.end;
+    const behind = follows ? this.#end - this.#start : 0;
+    if (size > MAX_DIRECT_BYTES || behind + size > MAX_GATHERED_BYTES) {
       this.#writeLarge(pieces);
+    } else if (follows && room.hasRoomFor(size)) {
+      this.#end = room.take(pieces);
     } else if (this.#isFree()) {
-      if (!room.hasRoomFor(pieces.size)) makeRoom();
+      if (!room.hasRoomFor(size)) makeRoom();
       this.#room = room;
       this.#start = room.end;
       this.#end = room.take(pieces);
@@ -106,13 +131,23 @@ export class TurnWriter implements WriteOwner {
     else if (pending === IN_ROOM) this.#room.giveTo(whole, this.#start, this.#end);
     this.#pending = null;
     whole.append(pieces);
-    const failure = writeToKernel(socket, whole);
+    const failure = this.#isSecure() ? this.#encrypt(whole) : writeToKernel(socket, whole);
     if (failure !== null) this.onFailed(failure);
     else if (whole.size > 0) {
       writeGathered(this.#corked(), whole);
       this.#enqueue();
     }
     whole.clear();
+  }
+
+  /** At once too, while it is where reading it has left it, in the processor's cache; clears the pieces unless they are too large. */
+  #encrypt(pieces: Pieces): null {
+    const { single } = pieces;
+    if (single === null && pieces.size > scratch.length) return null;
+    const bytes = single ?? scratch.subarray(0, pieces.copyInto(scratch, 0));
+    this.#held = this.#heldLarge = this.#secure?.write(bytes) === true;
+    pieces.clear();
+    return null;
   }
 
   /** Half-closes behind what was written. */
@@ -146,10 +181,15 @@ export class TurnWriter implements WriteOwner {
 
   #isFree(): boolean {
     if (this.#pending !== null || this.#held || this.#socket.writableLength > 0) return false;
-    if (this.#handle !== null || this.#secure !== null) return true;
+    if (this.#handle !== null || this.#isSecure()) return true;
     this.#handle = directHandle(this.#socket);
-    if (this.#handle === null) this.#secure = SecureWrites.of(this.#socket, this);
-    return this.#handle !== null || this.#secure !== null;
+    return this.#handle !== null;
+  }
+
+  #isSecure(): boolean {
+    if (this.#handle !== null) return false;
+    this.#secure ??= SecureWrites.of(this.#socket, this);
+    return this.#secure !== null;
   }
 
   /** The socket, corked, with what was pending in it. */
@@ -203,13 +243,16 @@ export class TurnWriter implements WriteOwner {
 
   onTaken(): void {
     const waited = this.#mustWait;
-    this.#held = false;
+    const wasFull = this.#heldLarge;
+    this.#held = this.#heldLarge = false;
     this.#heldIn?.release();
     this.#heldIn = null;
     if (!waited) return;
     // What is to go out with this turn's end does so then.
     if (this.#last === null && !this.#queued) this.#socket.uncork();
     else this.#doLast();
+    // Where the socket itself holds much by now, it says so.
+    if (wasFull && !this.full && !this.#socket.destroyed) this.#socket.emit('drain');
   }
 }
 

@@ -15,9 +15,6 @@ import { unsentBytes } from './send-watch.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
 import { type TurnOwner, TurnWriter } from './turn-writer.ts';
 
-/** Bytes waiting in a socket above which its source is paused. */
-export const HIGH_WATER_BYTES = 262_144;
-
 const HTTP_1_1: readonly string[] = ['http/1.1'];
 const TUNNEL_KEEP_ALIVE_MS = 60_000;
 
@@ -128,9 +125,9 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     return this.#exchanges > 1;
   }
 
-  /** Whether the kernel or Node hold bytes that the gear has not taken yet, above the high-water mark. */
+  /** Whether the kernel or Node hold bytes that the gear has not taken yet, so much that the source should pause. */
   get full(): boolean {
-    return this.#socket.writableLength > HIGH_WATER_BYTES;
+    return this.#writer.full;
   }
 
   /**
@@ -149,7 +146,11 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /** Body bytes towards the gear. False: wait for the sink's `onWritable`. */
   write(bytes: Buffer | string): boolean {
-    return this.writeParts([bytes]);
+    if (this.#phase === 'closed') return true;
+    this.lastActivity = performance.now();
+    if (typeof bytes === 'string') this.#writer.writeText(bytes);
+    else this.#writer.writeBytes(bytes);
+    return !this.full;
   }
 
   writeParts(parts: readonly (Buffer | string)[]): boolean {

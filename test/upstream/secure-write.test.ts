@@ -116,6 +116,43 @@ describe('what is written under TLS within one turn', () => {
     }
   });
 
+  it('is encrypted at once where it is large, and its source asked to pause until that is over', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    let drains = 0;
+    socket.on('drain', () => drains++);
+    let sent = '.';
+    for (const parts of [1, 2]) {
+      const bytes = Buffer.alloc(65_536, `large in ${parts}`);
+      sent += (parts === 2 ? 'head' : '') + bytes.toString('latin1');
+      writer.writeParts(parts === 2 ? ['head', bytes] : [bytes]);
+      bytes.fill('!');
+      assert.equal(socket.writableLength, 0, 'nothing of it waits in the stream');
+      assert.equal(writer.full, true);
+      await eventually(() => drains === parts, 'there is room again');
+      assert.equal(writer.full, false);
+    }
+    writer.end();
+    assert.equal(await received(peer), sent);
+  });
+
+  it('says when there is room also where more was written behind a large piece, little or much', async () => {
+    for (const more of [1, 20_000, 300_000]) {
+      const { socket, peer } = await pair();
+      const writer = new TurnWriter(socket);
+      writer.writeBytes(Buffer.alloc(65_536, 'a'));
+      writer.writeBytes(Buffer.alloc(more, 'b'));
+      assert.equal(writer.full, true);
+      const drained = once(socket, 'drain');
+      peer.resume();
+      await drained;
+      assert.equal(writer.full, false);
+      writer.end();
+      await eventually(() => peer.readableEnded, 'all has come');
+      assert.equal(peer.bytesRead, 1 + 65_536 + more);
+    }
+  });
+
   it('waits for a peer that reads nothing, is known to wait, and arrives in the end', async () => {
     const { socket, peer } = await pair();
     const writer = new TurnWriter(socket);
