@@ -25,15 +25,13 @@ export interface ListenOptions {
   onError(error: Error): void;
 }
 
-let shapesMet = false;
-
 /** Binds; rejects with the system's error (EADDRINUSE, EACCES) when it cannot. `::` falls back to `0.0.0.0` where IPv6 is off. */
 export async function startListener(
   config: ListenerConfig,
   scheme: 'http' | 'https',
   options: ListenOptions,
 ): Promise<Listener> {
-  shapesMet ||= meetSocketShapes();
+  meetSocketShapes();
   let advertisedPort = config.advertisedPort ?? config.port;
   const sendsProxyHeader = trustOf(config.proxyProtocolFrom);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {

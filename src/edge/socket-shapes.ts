@@ -11,9 +11,13 @@ const KINDS = 5;
 /** V8 learns nothing of a function's first calls. */
 const ROUNDS = 50;
 
-/** Once a process or thread; on other Nodes it does nothing. Returns whether it did. */
+let met = false;
+
+/** On other Nodes it does nothing, nor when it is called again. Returns whether this V8 is one that it helps. */
 export function meetSocketShapes(v8Version: string = process.versions.v8): boolean {
   if (!v8Version.startsWith('11.')) return false;
+  if (met) return true;
+  met = true;
   for (let round = 0; round < ROUNDS; round++) {
     // Without a handle: objects only, nothing of the system.
     for (let kind = 0; kind < KINDS; kind++) new net.Socket({ [`kind${kind}`]: true, allowHalfOpen: true });
