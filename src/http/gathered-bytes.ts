@@ -14,6 +14,8 @@ export class GatheredBytes {
   /** Holds `#bytes` and may have room behind it; null while `#bytes` is somebody's piece. */
   #store: Buffer | null = null;
   #end = 0;
+  /** Of the store, or of the piece. Not of the memory that a piece lies in, which may be one for many readers and stays anyway. */
+  #heldBytes = 0;
 
   get length(): number {
     return this.#bytes.length;
@@ -30,6 +32,7 @@ export class GatheredBytes {
     this.#store = Buffer.allocUnsafeSlow(Math.max(MIN_STORE_BYTES, this.#bytes.length));
     this.#store.set(this.#bytes);
     this.#end = this.#bytes.length;
+    this.#heldBytes = this.#store.length;
     this.#bytes = this.#store.subarray(0, this.#end);
   }
 
@@ -39,6 +42,7 @@ export class GatheredBytes {
     if (before === 0) {
       this.#bytes = piece;
       this.#store = null;
+      this.#heldBytes = piece.length;
       return;
     }
     let store = this.#store;
@@ -46,6 +50,7 @@ export class GatheredBytes {
       store = Buffer.allocUnsafeSlow(Math.max(MIN_STORE_BYTES, 2 * (before + piece.length)));
       store.set(this.#bytes);
       this.#store = store;
+      this.#heldBytes = store.length;
       this.#end = before;
     }
     store.set(piece, this.#end);
@@ -61,9 +66,10 @@ export class GatheredBytes {
       return;
     }
     const rest = this.#bytes.subarray(count);
-    if (rest.buffer.byteLength > PINNED_BYTES && rest.length * 4 < rest.buffer.byteLength) {
+    if (this.#heldBytes > PINNED_BYTES && rest.length * 4 < this.#heldBytes) {
       this.#bytes = Buffer.from(rest);
       this.#store = null;
+      this.#heldBytes = rest.length;
     } else {
       this.#bytes = rest;
     }
