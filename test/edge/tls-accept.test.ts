@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
@@ -276,6 +277,33 @@ test('garbage is refused: an alert for what looks like TLS, nothing for the rest
   assert.equal((await talk(edge, Buffer.from([0, 1, 2, 3]))).length, 0);
   assert.deepEqual(edge.failures, ['EDGE_TLS_HELLO_INVALID', 'EDGE_TLS_HELLO_INVALID']);
   await eventually(() => edge.open.size === 0);
+});
+
+test('whatever comes behind a hello in one piece costs that connection alone', async () => {
+  const edge = await startTlsEdge();
+  const hello = await captureHello('one.apps.example.test');
+  const tails: Buffer[] = [1, 5, 16_385, 70_000].flatMap((size) => [
+    randomBytes(size),
+    // A record of that length, as far as the field can say it.
+    Buffer.concat([Buffer.from([23, 3, 3, (size >> 8) & 255, size & 255]), randomBytes(size)]),
+  ]);
+  tails.push(hello, Buffer.from([21, 3, 3, 0, 2, 2, 80]), Buffer.from([22, 3, 3, 0, 0]));
+  const visits = tails.flatMap((tail) =>
+    (['end', 'destroy', 'resetAndDestroy'] as const).map(async (leave) => {
+      const client = net.connect(edge.port, '127.0.0.1');
+      client.on('error', () => {});
+      client.resume();
+      await once(client, 'connect');
+      client.write(Buffer.concat([hello, tail]), () => client[leave]());
+      if (!client.closed) await new Promise((resolve) => client.once('close', resolve));
+    }),
+  );
+  await Promise.all(visits);
+  await eventually(() => edge.failures.length === visits.length && edge.open.size === 0);
+  assert.equal(
+    (await visit(edge, { servername: 'one.apps.example.test' })).answer,
+    'hello one.apps.example.test\n',
+  );
 });
 
 test('a client that says nothing, half a hello, or only a hello is cut off', async () => {
