@@ -12,6 +12,7 @@ import { checkStart } from './check-start.ts';
 import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config/schema.ts';
 import { type Control, createControl } from './control/create-control.ts';
+import { prepareTable } from './control/first-table.ts';
 import { createProvenance } from './control/provenance.ts';
 import { type OwnListener, ownListenerKeys, tablePolicyOf } from './control/table-policy.ts';
 import { createPlane, type Plane } from './plane/create-plane.ts';
@@ -82,7 +83,10 @@ export async function startHeadgear(
   };
   try {
     const masterKey = keySourceOf(given.masterKey, given.stateDir);
-    const store = await openStore({
+    // Filled as the listeners come up, because a port 0 is known only then; no event is judged before.
+    const ownListeners = new Set<string>();
+    const policy = tablePolicyOf(config, ownListeners);
+    const opened = openStore({
       dir: config.stateDir,
       journal: config.journal,
       maxQuarantined: config.events.maxQuarantined,
@@ -94,6 +98,12 @@ export async function startHeadgear(
       isRecovered: true,
       log,
     });
+    // Told below.
+    opened.catch(() => undefined);
+    // In the time in which this thread would wait for the rest of the store to be verified.
+    const early = (await opening?.apps) ?? null;
+    const prepared = early === null ? null : prepareTable(early, policy);
+    const store = await opened;
     running.push(store.close);
     const source = withoutKeys(masterKey);
     const keyCare = startKeyCare({ store, source, log: log.child('store'), metrics });
@@ -138,9 +148,6 @@ export async function startHeadgear(
     running.push(watchClientRules({ ...clientMeans, publish: plane.setClientRules }).stop);
     const keepAwake = startKeepAwake({ config: config.keepAwake, log: log.child('probes'), metrics });
     running.push(keepAwake.stop);
-    // Filled as the listeners come up, because a port 0 is known only then; no event is judged before.
-    const ownListeners = new Set<string>();
-    const policy = tablePolicyOf(config, ownListeners);
     let incumbent: Incumbent | null = null;
     const publish = async (changes: Parameters<Plane['apply']>[0]): Promise<void> => {
       await plane.apply(changes);
@@ -157,7 +164,7 @@ export async function startHeadgear(
       incumbent = followIncumbent(means);
       running.push(incumbent.stop);
     }
-    await control.recover();
+    await control.recover(prepared);
 
     await plane.listen();
     const { maxBodyBytes } = config.events;

@@ -8,6 +8,7 @@ import type { RoutingState } from '../table/state.ts';
 import type { Log, Metrics } from '../telemetry/types.ts';
 import type { PlatformFacts } from './certificate-view.ts';
 import type { CertificateWatch } from './certificate-watch.ts';
+import type { Prepared } from './first-table.ts';
 import type { FreezeVerb } from './freeze.ts';
 import type { Tools } from './handle-delivery.ts';
 import type { Publish } from './publisher.ts';
@@ -45,9 +46,9 @@ export interface QuarantineDesk {
 export interface Control {
   /**
    * Store -> state -> whole table published and confirmed. Deliveries wait until then, and until the keep-awake targets are set after it.
-   * Rejects with the store's error if that cannot be read.
+   * Rejects with the store's error if that cannot be read. `prepared`: what was made of the applications while the store was verified.
    */
-  recover(): Promise<void>;
+  recover(prepared?: Prepared | null): Promise<void>;
   readonly deliver: DeliverySink;
   /** A delivery whose sender waits for its outcome: resolves once that is durable, quarantined ones too. */
   take(event: AwaitedEvent): Promise<CommandResult>;

@@ -7,7 +7,7 @@ import { emptyTransaction } from '../store/empty-transaction.ts';
 import { reachedBound } from '../table/bounds.ts';
 import { keepAwakeTargets } from '../table/keep-awake-targets.ts';
 import { isEmpty } from '../table/project.ts';
-import { recoverState } from '../table/recover-state.ts';
+import { completeState, indexApplications } from '../table/recover-state.ts';
 import { emptyState, type RoutingState } from '../table/state.ts';
 import { createAccount } from './account.ts';
 import { createBatch, projectSafely } from './batch.ts';
@@ -248,9 +248,11 @@ export function createControl(options: ControlOptions): Control {
   }
 
   return {
-    async recover() {
+    async recover(prepared = null) {
       const stored = store.recover();
-      state = recoverState(stored.apps, stored.nextClaim, policy, stored.tombstones);
+      const ahead = prepared?.apps === stored.apps ? prepared : null;
+      const indexed = ahead?.state ?? indexApplications(stored.apps, policy);
+      state = completeState(indexed, stored.nextClaim, stored.tombstones);
       // One further, so that the first table is never generation 0, and a policy changed since has a generation of its own.
       generation = stored.generation + 1;
       for (const app of state.apps.values()) {
@@ -259,7 +261,8 @@ export function createControl(options: ControlOptions): Control {
       }
       if (stored.frozen !== undefined) frozen = frozenAgain(stored, stored.frozen, policy);
       const published = frozen?.published ?? state;
-      publisher.offer({ ...firstTable(published, batchTools, store), generation });
+      const routes = frozen === null ? (ahead?.routes ?? null) : null;
+      publisher.offer({ ...firstTable(published, batchTools, store, routes), generation });
       await publisher.settled();
       following = follow(new Set([...state.apps.keys(), ...published.apps.keys()]));
     },

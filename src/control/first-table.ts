@@ -1,20 +1,42 @@
 /** The whole table, as a start publishes it: what one look at everything can do in half the time that looking things up one by one takes. */
 import type { AppKey } from '../spi/events.ts';
 import type { SealedCertificate, Store } from '../store/types.ts';
-import { projectAll } from '../table/project.ts';
+import type { TablePolicy } from '../table/policy.ts';
+import { projectCertificates, projectRoutes, type Routes } from '../table/project.ts';
+import { indexApplications } from '../table/recover-state.ts';
 import type { TableChanges } from '../table/routing-table.ts';
-import { emptyState, type RoutingState } from '../table/state.ts';
+import { type Application, emptyState, type RoutingState } from '../table/state.ts';
 import { type Arrived, type BatchTools, certificateLoader, projectSafely } from './batch.ts';
 
-/** Everything in `state`, with the certificates that the store holds for it; without what cannot be projected (a fault of ours). */
+/** What a start can make of the applications before it knows that the store is whole: nothing of it holds unless just these are recovered. */
+export interface Prepared {
+  readonly apps: readonly Application[];
+  readonly state: RoutingState;
+  readonly routes: Routes;
+}
+
+/** null: it cannot be made ahead (a fault of ours); whoever recovers them finds that out in its turn. */
+export function prepareTable(apps: readonly Application[], policy: TablePolicy): Prepared | null {
+  try {
+    const state = indexApplications(apps, policy);
+    return { apps, state, routes: projectRoutes(state, policy) };
+  } catch {
+    return null;
+  }
+}
+
+/** Everything in `state`, with the certificates that the store holds for it; without what cannot be projected (a fault of ours). `routes`: of this state, where they are there already. */
 export function firstTable(
   state: RoutingState,
   tools: BatchTools,
   store: Pick<Store, 'allCertificates'>,
+  routes: Routes | null = null,
 ): Omit<TableChanges, 'generation'> {
   const held = heldCertificates(store.allCertificates());
   try {
-    return projectAll(state, tools.policy, certificateLoader(held, tools));
+    const known = routes ?? projectRoutes(state, tools.policy);
+    const load = certificateLoader(held, tools);
+    return { ...known, certificates: projectCertificates(state, tools.policy, known, load) };
   } catch {
     return projectSafely(emptyState, state, [...state.apps.keys()], tools, held);
   }

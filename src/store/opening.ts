@@ -4,6 +4,7 @@
  */
 import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Application } from '../table/state.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { beginReading, type Reading, type WholeRead } from './reading.ts';
 import { STATE_FILE } from './restore.ts';
@@ -11,6 +12,8 @@ import { STATE_FILE } from './restore.ts';
 export interface Opening {
   /** Rejects as `lockDirectory`. */
   readonly lock: Promise<DirectoryLock>;
+  /** As `Reading.apps`. */
+  readonly apps: Promise<readonly Application[] | null>;
   /** null: the file is odd, or nothing is known of it. Never rejects. */
   readonly whole: Promise<WholeRead | null>;
   /** Gives up; also after the store was opened and closed. */
@@ -24,18 +27,19 @@ export function beginOpening(dir: string, keep: boolean): Opening | null {
   let reading: Reading | null = null;
   let isAbandoned = false;
   const lock = lockDirectory(real);
-  const whole = lock.then(
+  const begun = lock.then(
     () => {
       if (isAbandoned) return null;
       reading = beginReading({ path: join(real, STATE_FILE), keep });
-      return reading.whole;
+      return reading;
     },
     // Whoever waits for the lock is told.
     () => null,
   );
   return {
     lock,
-    whole,
+    apps: begun.then((it) => it?.apps ?? null),
+    whole: begun.then((it) => it?.whole ?? null),
     async abandon() {
       isAbandoned = true;
       reading?.stop();

@@ -23,10 +23,23 @@ const see: SeeRecord = (table, key, bytes) => {
   }
 };
 
-const roomOf = (table: string): Room | undefined =>
-  table === CERTIFICATES ? certificates.room : table === APPS ? apps.room : undefined;
+let hasApps = keep;
+/** Once, as soon as no application follows any more. */
+function endApps(): void {
+  if (!hasApps) return;
+  hasApps = false;
+  apps.flush();
+  post({ kind: 'apps-end' });
+}
+
+const roomOf = (table: string): Room | undefined => {
+  if (table === APPS) return apps.room;
+  // Another table begins, and applications were the first.
+  endApps();
+  return table === CERTIFICATES ? certificates.room : undefined;
+};
 const oddity = oddityOf(path, keep ? { see, roomOf, first: [APPS, CERTIFICATES] } : {});
-apps.flush();
+endApps();
 certificates.flush();
 post({ kind: 'end', oddity });
 

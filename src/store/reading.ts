@@ -27,7 +27,10 @@ export interface ReadPart {
   readonly names: readonly string[];
 }
 
-export type ReadMessage = ReadPart | { readonly kind: 'end'; readonly oddity: string | null };
+export type ReadMessage =
+  | ReadPart
+  | { readonly kind: 'apps-end' }
+  | { readonly kind: 'end'; readonly oddity: string | null };
 
 export type HeldCertificate = readonly [app: AppKey, alias: string, certificate: SealedCertificate];
 
@@ -40,6 +43,11 @@ export interface WholeRead {
 }
 
 export interface Reading {
+  /**
+   * All applications, which are read first: of a file that may yet turn out to be odd. Those of `whole` are the same list then. null: they
+   * were not kept, or could not be read. Never rejects.
+   */
+  readonly apps: Promise<readonly Application[] | null>;
   /** null: the file is odd, or nothing came to be known of it. Never rejects. */
   readonly whole: Promise<WholeRead | null>;
   /** Gives up. */
@@ -54,6 +62,10 @@ export function beginReading(task: ReadTask): Reading {
   const thread = new Worker(moduleBeside('reading-thread', import.meta.url), { workerData: task });
   const apps: Application[] = [];
   const certificates: HeldCertificate[] = [];
+  let tellApps: (apps: readonly Application[] | null) => void = () => undefined;
+  const early = new Promise<readonly Application[] | null>((resolve) => {
+    tellApps = resolve;
+  });
   const whole = new Promise<WholeRead | null>((resolve) => {
     const giveUp = (): void => {
       resolve(null);
@@ -61,7 +73,8 @@ export function beginReading(task: ReadTask): Reading {
     };
     const timer = setTimeout(giveUp, MAX_READ_MS);
     thread.on('message', (message: ReadMessage) => {
-      if (message.kind === 'end')
+      if (message.kind === 'apps-end') tellApps(apps);
+      else if (message.kind === 'end')
         resolve(message.oddity === null ? { kept: task.keep, apps, certificates } : null);
       else if (!take(message, apps, certificates)) giveUp();
     });
@@ -71,7 +84,8 @@ export function beginReading(task: ReadTask): Reading {
       resolve(null);
     });
   });
-  return { whole, stop: () => void thread.terminate() };
+  void whole.then(() => tellApps(null));
+  return { apps: early, whole, stop: () => void thread.terminate() };
 }
 
 /** False where a record is not what this program writes, though its checksum says so. */

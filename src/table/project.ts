@@ -52,18 +52,37 @@ export function projectAll(
   policy: TablePolicy,
   loadCertificate: LoadCertificate,
 ): Omit<TableChanges, 'generation'> {
+  const routes = projectRoutes(state, policy);
+  return { ...routes, certificates: projectCertificates(state, policy, routes, loadCertificate) };
+}
+
+/** Of the whole table what needs no certificate. */
+export type Routes = Pick<TableChanges, 'apps' | 'hosts'>;
+
+export function projectRoutes(state: RoutingState, policy: TablePolicy): Routes {
   const apps: [AppKey, AppRoute | null][] = [];
   const hosts: [string, HostRoute | null][] = [];
-  const certificates: [string, PublishedCertificate | null][] = [];
   for (const app of state.apps.values()) apps.push([app.key, appRoute(app, policy)]);
   for (const host of state.names.keys()) {
     const route = resolveHost(state, host, policy);
-    if (route === null) continue;
-    hosts.push([host, route]);
+    if (route !== null) hosts.push([host, route]);
+  }
+  return { apps, hosts };
+}
+
+/** The rest of it; `routes` are those of the same state. */
+export function projectCertificates(
+  state: RoutingState,
+  policy: TablePolicy,
+  { hosts }: Routes,
+  loadCertificate: LoadCertificate,
+): TableChanges['certificates'] {
+  const certificates: [string, PublishedCertificate | null][] = [];
+  for (const [host, route] of hosts) {
     const has = certificateOfHost(state, host, policy, route);
     if (has !== null) certificates.push([host, published(has, policy, loadCertificate)]);
   }
-  return { apps, hosts, certificates };
+  return certificates;
 }
 
 export function isEmpty(changes: Omit<TableChanges, 'generation'>): boolean {

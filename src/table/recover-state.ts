@@ -19,6 +19,11 @@ export function recoverState(
   policy: TablePolicy,
   tombstones: Iterable<readonly [AppKey, Tombstone]> = [],
 ): RoutingState {
+  return completeState(indexApplications(applications, policy), nextClaim, tombstones);
+}
+
+/** The state of these records without what is known besides them. */
+export function indexApplications(applications: Iterable<Application>, policy: TablePolicy): RoutingState {
   const apps = new Map<AppKey, Application>();
   const endpointOwners = new Map<EndpointKey, AppKey>();
   const names = new Map<string, NameClaims>();
@@ -42,7 +47,20 @@ export function recoverState(
     apps: LayeredMap.over(apps),
     endpointOwners: LayeredMap.over(endpointOwners),
     names: LayeredMap.over(names),
-    nextClaim: Math.max(nextClaim, highestClaim + 1),
+    nextClaim: highestClaim + 1,
+    tombstones: OrderedMap<AppKey, Tombstone>(),
+  };
+}
+
+/** The same with what is known besides the records. */
+export function completeState(
+  state: RoutingState,
+  nextClaim: number,
+  tombstones: Iterable<readonly [AppKey, Tombstone]>,
+): RoutingState {
+  return {
+    ...state,
+    nextClaim: Math.max(nextClaim, state.nextClaim),
     tombstones: OrderedMap<AppKey, Tombstone>(
       [...tombstones].sort(([, a], [, b]) => a.at - b.at).map(([key, one]) => [key, one]),
     ),

@@ -47,6 +47,12 @@ test('what is kept while the file is verified is what lmdb reads', async () => {
     await store.close();
     const read = await beginReading({ path: `${dir}/state.mdb`, keep: true }).whole;
     assert.deepEqual([read?.apps.length, read?.certificates.length], [699, 2_097]);
+    // The applications are told of before the rest is known, and not where nobody keeps them.
+    const reading = beginReading({ path: `${dir}/state.mdb`, keep: true });
+    const apps = await reading.apps;
+    assert.equal(apps?.length, 699);
+    assert.equal((await reading.whole)?.apps, apps);
+    assert.equal(await beginReading({ path: `${dir}/state.mdb`, keep: false }).apps, null);
     assert.deepEqual(await contentBy(dir, true), await contentBy(dir, false));
   });
 });
@@ -99,10 +105,13 @@ test('nothing is kept of a file of which a record, a page or the end is not what
 
 test('a file that cannot be read proves nothing, and ends no process', async () => {
   await withDirectory(async (dir) => {
-    assert.equal(await beginReading({ path: `${dir}/absent`, keep: true }).whole, null);
+    const absent = beginReading({ path: `${dir}/absent`, keep: true });
+    assert.equal(await absent.whole, null);
+    assert.deepEqual(await absent.apps, []);
     const reading = beginReading({ path: '/dev/zero', keep: true });
     reading.stop();
     assert.equal(await reading.whole, null);
+    assert.equal(await reading.apps, null);
   });
 });
 
@@ -114,6 +123,7 @@ test('an opening that is given up lets the directory go, and changes nothing in 
     const taken = beginOpening(dir, true);
     await assert.rejects(taken?.lock ?? Promise.resolve(), { code: 'STORE_IN_USE' });
     assert.equal(await taken?.whole, null);
+    assert.equal(await taken?.apps, null);
     await store.close();
     const before = facts(dir);
     const opening = beginOpening(dir, true);
