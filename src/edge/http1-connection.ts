@@ -72,6 +72,9 @@ export class Http1Connection implements ResponseSink, LiveConnection {
     this.#clock.lastActivity = performance.now();
     if (this.#phase === 'tunnel') {
       this.#tunnel?.fromClient(view);
+    } else if (this.#phase === 'body' && this.#input.length === 0 && this.#body?.pass(view, this.#exchange)) {
+      if (this.#context !== null) this.#context.bytesIn += view.length;
+      if (this.#exchange?.writable === false) this.#pause();
     } else if (this.#phase !== 'lingering' && this.#phase !== 'closed') {
       this.#input.push(view);
       this.#advance();

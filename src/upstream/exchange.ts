@@ -70,6 +70,19 @@ export class Exchange implements ResponseSink {
     return this.#connection !== null && !this.#over && !this.#connection.full;
   }
 
+  /** Whether body bytes can be given now, and go to the gear as they are. */
+  get passesBytes(): boolean {
+    return this.writable && this.#request.body === 'length';
+  }
+
+  /** Body bytes, not none of them, where `passesBytes`. */
+  pass(view: Buffer): void {
+    this.#bodySent = true;
+    const connection = this.#connection;
+    if (connection?.framesBodies === true) connection.writeParts([view]);
+    else connection?.write(view);
+  }
+
   /** Body bytes in order; the slices are the caller's again when it returns. False: no more until `onWritable`. */
   write(slices: readonly Buffer[]): boolean {
     const connection = this.#connection;
