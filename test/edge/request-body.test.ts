@@ -7,7 +7,7 @@ import { type RequestHead, readRequestHead } from '../../src/http/request-head.t
 
 function bodyBehind(fields: string): RequestBody {
   const limits = { maxTargetBytes: 100, maxHeaders: 10 };
-  const head = readRequestHead(`POST / HTTP/1.1\r\nHost: shop.test\r\n${fields}\r\n`, limits);
+  const head = readRequestHead(`POST / HTTP/1.1\r\nHost: shop.test\r\n${fields}`, limits);
   assert.ok(!('code' in head), JSON.stringify(head));
   return RequestBody.after(head as RequestHead) ?? assert.fail('no body');
 }
