@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import { clientReads } from '../upstream/arena.ts';
+import { evenTlsReads } from './even-tls-reads.ts';
 
 interface Means {
   readonly buffer: symbol;
@@ -34,8 +35,11 @@ export function readInto(socket: Socket, onView: (view: Buffer) => unknown): boo
   if (means === null || typeof handle?.useUserBuffer !== 'function') return false;
   inside[means.buffer] = clientReads.buffer;
   inside[means.generator] = null;
+  const even = evenTlsReads(socket);
   inside[means.callback] = (length: number): boolean => {
-    return onView(clientReads.viewOf(length)) !== false;
+    const goOn = onView(clientReads.viewOf(length)) !== false;
+    if (goOn && even !== null) even(length);
+    return goOn;
   };
   handle.useUserBuffer(clientReads.buffer);
   return true;
