@@ -355,11 +355,11 @@ test('a log that went bad in what a start passes by is found out behind the star
     const again = await openTestStore(dir, { log, logCheckMs: 0 });
     const { snapshotAt } = again.health();
     assert.deepEqual(all(again), before);
-    while (
-      !JSON.stringify(log.lines).includes('STORE_LOG_DAMAGED') ||
-      again.health().snapshotAt === snapshotAt
-    )
+    while (!JSON.stringify(log.lines).includes('STORE_LOG_DAMAGED'))
       await new Promise((resolve) => setTimeout(resolve, 5));
+    // The one that is under way; or one more, should that have failed.
+    await again.snapshot();
+    assert.notEqual(again.health().snapshotAt, snapshotAt);
     await work(again, 2, 10);
     const later = all(again);
     await again.close();
