@@ -71,6 +71,7 @@ describe('the intake', () => {
   it('answers DISCONNECT only once every SEND before it is durable', async (t) => {
     const { client, got } = await startTestIntake(t);
     const publisher = await client();
+    await publisher.frame(1);
     publisher.write(`${send('one')}${send('two')}DISCONNECT\nreceipt:bye\n\n\0`);
     await eventually(() => got.all.length === 2);
     got.all[0]?.ack();
