@@ -64,7 +64,13 @@ export function bytesFrom(file: string, at: number): Buffer {
   const bytesOf = openSync(file, 'r');
   try {
     const bytes = Buffer.allocUnsafe(Math.max(0, fstatSync(bytesOf).size - at));
-    return bytes.subarray(0, readSync(bytesOf, bytes, 0, bytes.length, at));
+    // One read may bring less than it was asked for, and what it leaves would pass for the log's end.
+    for (let filled = 0; filled < bytes.length; ) {
+      const read = readSync(bytesOf, bytes, filled, bytes.length - filled, at + filled);
+      if (read === 0) return bytes.subarray(0, filled);
+      filled += read;
+    }
+    return bytes;
   } finally {
     closeSync(bytesOf);
   }
