@@ -28,9 +28,7 @@ export interface ExchangeConnection {
   /** A body of unknown length needs no chunked coding. */
   readonly framesBodies: boolean;
   begin(sink: ResponseSink, head: OutgoingHead, request: BegunRequest): void;
-  /** False: wait for the sink's `onWritable`. */
-  write(bytes: Buffer | string): boolean;
-  /** The same for parts, which are the caller's again when it returns. */
+  /** Body bytes (text is latin1), which are the caller's again when it returns. False: wait for the sink's `onWritable`. */
   writeParts(parts: readonly (Buffer | string)[]): boolean;
   /** The request is whole. `trailer`: field lines, where `framesBodies`. */
   finishRequest(trailer: string): void;

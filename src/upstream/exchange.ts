@@ -78,9 +78,7 @@ export class Exchange implements ResponseSink {
   /** Body bytes, not none of them, where `passesBytes`. */
   pass(view: Buffer): void {
     this.#bodySent = true;
-    const connection = this.#connection;
-    if (connection?.framesBodies === true) connection.writeParts([view]);
-    else connection?.write(view);
+    this.#connection?.writeParts([view]);
   }
 
   /** Body bytes in order; the slices are the caller's again when it returns. False: no more until `onWritable`. */
@@ -103,7 +101,7 @@ export class Exchange implements ResponseSink {
     if (connection === null || this.#over) return;
     if (this.#request.body === 'chunked') {
       this.#bodySent = true;
-      if (!connection.framesBodies) connection.write(lastChunk(trailer));
+      if (!connection.framesBodies) connection.writeParts([lastChunk(trailer)]);
     }
     connection.finishRequest(trailer);
   }

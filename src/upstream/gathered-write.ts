@@ -1,5 +1,5 @@
 /**
- * Body bytes lie in a buffer that the next read overwrites, so what does not go to the kernel at once (kernel-write.ts) is copied before
+ * Body bytes lie in a buffer that the next read overwrites, so what does not go out at once (kernel-write.ts, under TLS secure-write.ts) is copied before
  * it is written: once, with what frames it, into one piece. Large pieces go into buffers that come back when they are written. Fresh
  * ones cost a third of streaming a large body (allocation, page faults, cold caches; `npm run bench -- hop --load 10m`). To read uploads
  * into buffers of their socket's own, and to write those without a copy, was tried and cost a quarter more: what is read into is no

@@ -157,15 +157,6 @@ export class Http2Exchange implements ExchangeConnection {
     return this.#stream !== null && this.#stream.writableLength > STREAM_HIGH_WATER_BYTES;
   }
 
-  write(bytes: Buffer | string): boolean {
-    const stream = this.#stream;
-    if (stream === null || this.#sink === null || stream.destroyed || stream.writableEnded) return true;
-    this.#lastActivity = performance.now();
-    if (typeof bytes === 'string') stream.write(bytes, 'latin1');
-    else stream.write(bytes);
-    return !this.full;
-  }
-
   writeParts(parts: readonly (Buffer | string)[]): boolean {
     const stream = this.#stream;
     if (stream === null || this.#sink === null || stream.destroyed || stream.writableEnded) return true;

@@ -1,7 +1,7 @@
 /**
  * Writes of one turn of the event loop go out together, after everything that was readable has been read: a fifth less CPU a request
  * under load (`npm run bench`), since the peers wake up less often, and reading and writing each run on warm code. What is small
- * goes directly to the kernel then (direct-write.ts; secure-write.ts under TLS), what is large at once (kernel-write.ts); everything
+ * goes directly to the kernel then (direct-write.ts; secure-write.ts under TLS), what is large at once (kernel-write.ts; under TLS secure-write.ts); everything
  * else through a corked socket, which keeps order, `end`, `writableLength` and 'drain' right by itself. Nothing else may write to the
  * socket or end it.
  */

@@ -144,13 +144,8 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     else this.#writer.writeText(head.head);
   }
 
-  /** Body bytes towards the gear. False: wait for the sink's `onWritable`. */
-  write(bytes: Buffer | string): boolean {
-    if (this.#phase === 'closed') return true;
-    this.lastActivity = performance.now();
-    if (typeof bytes === 'string') this.#writer.writeText(bytes);
-    else this.#writer.writeBytes(bytes);
-    return !this.full;
+  write(view: Buffer): boolean {
+    return this.writeParts([view]);
   }
 
   writeParts(parts: readonly (Buffer | string)[]): boolean {
