@@ -4,20 +4,15 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
-import tls, { type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { readInto } from '../../src/edge/read-into.ts';
-import { issueCertificate, makeDevelopmentCa } from '../../src/pem/development.ts';
 import { eventually } from '../support/eventually.ts';
 import { patternBytes } from '../support/gear.ts';
-import { socketPair } from '../support/socket-pair.ts';
+import { tlsSocketPair } from '../support/socket-pair.ts';
 
-const NAME = 'shop.example.test';
 const BYTES = 3_000_000;
 
 describe('a large upload under TLS', () => {
-  const ca = makeDevelopmentCa();
-  const { chainPem, privateKeyPem } = issueCertificate({ ca, names: [NAME] });
-  const secureContext = tls.createSecureContext({ cert: chainPem, key: privateKeyPem });
   const closers: (() => unknown)[] = [];
   afterEach(() => {
     for (const close of closers.splice(0).reverse()) close();
@@ -30,16 +25,8 @@ describe('a large upload under TLS', () => {
     socket: TLSSocket;
     handed: () => number;
   }> {
-    const { socket: below, peer, close } = await socketPair();
-    const socket = new tls.TLSSocket(peer, { isServer: true, secureContext });
-    const client = tls.connect({ socket: below, servername: NAME, ca: ca.certificatePem });
-    closers.push(() => {
-      client.destroy();
-      socket.destroy();
-      close();
-    });
-    for (const end of [client, socket]) end.on('error', () => {});
-    await Promise.all([once(client, 'secureConnect'), once(socket, 'secure')]);
+    const { client, server: socket, clientBelow: below, close } = await tlsSocketPair();
+    closers.push(close);
     let handed = 0;
     const { _handle: handle } = socket as unknown as { _handle: { receive(bytes: Buffer): void } };
     const receive = handle.receive.bind(handle);

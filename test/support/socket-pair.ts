@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
+import tls, { type TLSSocket } from 'node:tls';
+import { issueCertificate, makeDevelopmentCa } from '../../src/pem/development.ts';
 import type { TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { eventually } from './eventually.ts';
+
+const NAME = 'shop.example.test';
+let ca: ReturnType<typeof makeDevelopmentCa> | undefined;
 
 export interface SocketPair {
   readonly socket: Socket;
@@ -29,6 +34,35 @@ export async function socketPair({ allowHalfOpen = true } = {}): Promise<SocketP
       socket.destroy();
       peer.destroy();
       listener.close();
+    },
+  };
+}
+
+export interface TlsPair {
+  readonly client: TLSSocket;
+  readonly server: TLSSocket;
+  /** The client's TCP socket below, and the server's. */
+  readonly clientBelow: Socket;
+  readonly serverBelow: Socket;
+  close(): void;
+}
+
+/** The same under TLS, both ends of ours and through their handshake. */
+export async function tlsSocketPair({ allowHalfOpen = true } = {}): Promise<TlsPair> {
+  const { socket: clientBelow, peer: serverBelow, close } = await socketPair({ allowHalfOpen });
+  ca ??= makeDevelopmentCa();
+  const { chainPem, privateKeyPem } = issueCertificate({ ca, names: [NAME] });
+  const secureContext = tls.createSecureContext({ cert: chainPem, key: privateKeyPem });
+  const server = new tls.TLSSocket(serverBelow, { isServer: true, secureContext });
+  const client = tls.connect({ socket: clientBelow, servername: NAME, ca: ca.certificatePem });
+  for (const end of [client, server]) end.on('error', () => {});
+  await Promise.all([once(client, 'secureConnect'), once(server, 'secure')]);
+  return {
+    ...{ client, server, clientBelow, serverBelow },
+    close() {
+      client.destroy();
+      server.destroy();
+      close();
     },
   };
 }

@@ -3,22 +3,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
-import tls, { type TLSSocket } from 'node:tls';
-import { issueCertificate, makeDevelopmentCa } from '../../src/pem/development.ts';
+import type { TLSSocket } from 'node:tls';
 import { SecureWrites } from '../../src/upstream/secure-write.ts';
 import { unsentBytes } from '../../src/upstream/send-watch.ts';
 import { TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { eventually } from '../support/eventually.ts';
-import { assertOrder, received, socketPair } from '../support/socket-pair.ts';
-
-const NAME = 'shop.example.test';
+import { assertOrder, received, tlsSocketPair } from '../support/socket-pair.ts';
 
 const turn = (): Promise<unknown> => new Promise(setImmediate);
 
 describe('what is written under TLS within one turn', () => {
-  const ca = makeDevelopmentCa();
-  const { chainPem, privateKeyPem } = issueCertificate({ ca, names: [NAME] });
-  const secureContext = tls.createSecureContext({ cert: chainPem, key: privateKeyPem });
   const closers: (() => unknown)[] = [];
   afterEach(() => {
     for (const close of closers.splice(0).reverse()) close();
@@ -32,23 +26,15 @@ describe('what is written under TLS within one turn', () => {
     readonly ours?: 'client' | 'server';
     readonly allowHalfOpen?: boolean;
   } = {}): Promise<{ readonly socket: TLSSocket; readonly peer: TLSSocket; readonly peerBelow: net.Socket }> {
-    const { socket: below, peer: accepted, close } = await socketPair({ allowHalfOpen });
-    const server = new tls.TLSSocket(accepted, { isServer: true, secureContext });
-    const client = tls.connect({ socket: below, servername: NAME, ca: ca.certificatePem });
-    closers.push(() => {
-      client.destroy();
-      server.destroy();
-      close();
-    });
-    for (const end of [client, server]) end.on('error', () => {});
-    await Promise.all([once(client, 'secureConnect'), once(server, 'secure')]);
+    const { client, server, clientBelow, serverBelow, close } = await tlsSocketPair({ allowHalfOpen });
+    closers.push(close);
     const [socket, peer] = ours === 'client' ? [client, server] : [server, client];
     // From a socket's own write it is learnt how to pass it by.
     SecureWrites.of(socket, { onTaken() {} });
     socket.write('.');
     await eventually(() => socket.writableLength === 0, 'the first write is over');
     socket.resume();
-    return { socket, peer, peerBelow: ours === 'client' ? accepted : below };
+    return { socket, peer, peerBelow: ours === 'client' ? serverBelow : clientBelow };
   }
 
   it('passes the stream by on this Node, of either side of a connection', async () => {
