@@ -51,3 +51,9 @@ function keyOf(round: number, scenario: string, target: TargetName): string {
 export function quotient(over: number | null, under: number | null): number | null {
   return over === null || under === null || under === 0 ? null : over / under;
 }
+
+/** `list`, begun at another of its members in every round: none always comes after the same other, and after what that leaves behind. */
+export function turned<T>(list: readonly T[], round: number): readonly T[] {
+  const first = list.length === 0 ? 0 : round % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
+}

@@ -9,6 +9,7 @@ import { measureIdle } from './idle.ts';
 import type { H1LoaderName } from './load.ts';
 import { startLoaders } from './loaders.ts';
 import { type Cell, measure } from './measure.ts';
+import { turned } from './rounds.ts';
 import type { Sample } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
 import { type PreparedScenery, prepareScenery } from './scenery.ts';
@@ -63,7 +64,8 @@ async function run(options: RunOptions, dir: string, children: Children): Promis
     targets.set(kind.name, await startChecked(kind, prepared));
   if (targets.size > 0) say(`answers are right: ${[...targets.keys()].join(', ')}`);
 
-  const cells = timed.flatMap((scenario) => cellsOf(scenario, loaders.of(scenario), targets));
+  const rows = timed.map((scenario) => cellsOf(scenario, loaders.of(scenario), targets));
+  const cellCount = rows.flat().length;
   const broken: string[] = [];
   // What one run cannot do is said and must not cost the others theirs.
   const attempt = async (name: string, run: () => Promise<Sample>): Promise<Sample[]> => {
@@ -78,14 +80,14 @@ async function run(options: RunOptions, dir: string, children: Children): Promis
   };
   const timeAll = async (length: number, round: number): Promise<Sample[]> => {
     const found: Sample[] = [];
-    for (const cell of cells) {
+    for (const cell of rows.flatMap((row) => turned(row, round))) {
       const name = `${cell.scenario.name} of ${cell.target.name}`;
       found.push(...(await attempt(name, () => measure(cell, length, round, prepared.countRequests))));
     }
     return found;
   };
-  if (warmUpSeconds > 0 && cells.length > 0) {
-    say(`warming up: ${cells.length} runs of ${warmUpSeconds} s`);
+  if (warmUpSeconds > 0 && cellCount > 0) {
+    say(`warming up: ${cellCount} runs of ${warmUpSeconds} s`);
     await timeAll(warmUpSeconds, 0);
   }
   const idle = scenarios
@@ -93,9 +95,7 @@ async function run(options: RunOptions, dir: string, children: Children): Promis
     .flatMap((scenario) => kindsOf(scenario, kinds).map((kind) => ({ scenario, kind })));
   const samples: Sample[] = [];
   for (let round = 1; round <= rounds; round += 1) {
-    say(
-      `round ${round} of ${rounds}: ${cells.length} runs of ${seconds} s, ${idle.length} of idle connections`,
-    );
+    say(`round ${round} of ${rounds}: ${cellCount} runs of ${seconds} s, ${idle.length} of idle connections`);
     samples.push(...(await timeAll(seconds, round)));
     for (const { scenario, kind } of idle) {
       const run = () => measureIdle(scenario, kind, prepared.scenery, round);

@@ -6,7 +6,7 @@ import { createLatencies } from '../../bench/latencies.ts';
 import { readH2Load } from '../../bench/load-h2load.ts';
 import { readWrk } from '../../bench/load-wrk.ts';
 import { formatReport, summarize } from '../../bench/report.ts';
-import { spreadOf } from '../../bench/rounds.ts';
+import { spreadOf, turned } from '../../bench/rounds.ts';
 import type { Sample } from '../../bench/sample.ts';
 import { SCENARIOS } from '../../bench/scenarios.ts';
 
@@ -252,4 +252,12 @@ test('unknown words and impossible numbers are refused with a sentence', () => {
 
 test('--only keeps the order of the rounds, whatever the order it is given in', () => {
   assert.deepEqual(scenariosOf(['--only', 'http-proxy, headgear']).targets, ['headgear', 'http-proxy']);
+});
+
+test('every round begins with another target, so that none always comes after the same one', () => {
+  const targets = ['headgear', 'nginx', 'haproxy'];
+  const firsts = [1, 2, 3, 4].map((round) => turned(targets, round)[0]);
+  assert.deepEqual(firsts, ['nginx', 'haproxy', 'headgear', 'nginx']);
+  for (const round of [0, 1, 5]) assert.deepEqual([...turned(targets, round)].sort(), [...targets].sort());
+  assert.deepEqual(turned([], 3), []);
 });
