@@ -92,6 +92,12 @@ export class Http1Clock {
   readonly #sendWatch = new SendWatch();
   #bodyRate: BodyRate | null = null;
 
+  /** Microseconds since the start. Something moved just now. */
+  elapsedUs(): number {
+    this.lastActivity = performance.now();
+    return Math.round((this.lastActivity - this.startedAt) * 1_000);
+  }
+
   /** What is to be done now. `bodyBytes` as for BodyRate. */
   judge(
     socket: Socket,

@@ -2,6 +2,7 @@
 import { ChunkedDecoder, passableTrailer } from '../http/chunked.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { Exchange } from '../upstream/exchange.ts';
+import type { Http1Input } from './http1-input.ts';
 
 export class RequestBody {
   #remaining: number;
@@ -42,6 +43,22 @@ export class RequestBody {
     this.#remaining -= view.length;
     exchange.pass(view);
     return true;
+  }
+
+  /**
+   * Takes what `input` has of the body and hands it to the gear, behind its last byte its end too. Returns the bytes of payload; -1, and
+   * nothing is handed on, where they are not what the head said: `error` says why.
+   */
+  giveTo(exchange: Pick<Exchange, 'write' | 'finish'>, input: Http1Input): number {
+    const slices: Buffer[] = [];
+    const taken = this.take(input.bytes, slices);
+    if (this.error !== '') return -1;
+    input.drop(taken);
+    let payload = 0;
+    for (const slice of slices) payload += slice.length;
+    exchange.write(slices);
+    if (this.whole) exchange.finish(this.trailer);
+    return payload;
   }
 
   /** Puts the payload in `input` into `slices` and returns how many bytes of input belong to the body. */
