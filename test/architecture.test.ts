@@ -175,7 +175,7 @@ function importsOf(source: string): Import[] {
     const onlyMembers = /^\s*\{/.test(names) && members.some((name) => name !== '');
     if (from) found.push({ from, typeOnly: typeOnly !== undefined || (onlyMembers && eachIsType) });
   }
-  for (const [, from] of source.matchAll(/\bimport\(\s*['"]([^'"]+)['"]\s*[,)]/g))
+  for (const [, from] of source.matchAll(/\b(?:import|require)\(\s*['"]([^'"]+)['"]\s*[,)]/g))
     if (from) found.push({ from, typeOnly: false });
   return found;
 }
@@ -323,6 +323,7 @@ test('the scan sees what is forbidden', () => {
     /only types/,
   );
   assert.match(found({ 'edge/x.ts': "import lmdb from 'lmdb';\n" })[0] ?? '', /belongs to store/);
+  assert.match(found({ 'edge/x.ts': "require('lmdb');\n" })[0] ?? '', /belongs to store/);
   assert.match(found({ 'edge/x.ts': "import leftpad from 'leftpad';\n" })[0] ?? '', /no owner/);
   assert.match(found({ 'table/x.ts': "import { readFileSync } from 'node:fs';\n" })[0] ?? '', /pure/);
   assert.match(found({ 'table/x.ts': 'const now = Date.now();\n' })[0] ?? '', /clock/);

@@ -4,9 +4,9 @@
  * (screened-connection.ts); what differs from the native engine all the same stands in one table, `test/contract/exceptions.ts`.
  */
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import httpProxy from 'http-proxy';
 import type { HeadError } from '../http/request-head.ts';
 import { createEndpointAgents } from './endpoint-agents.ts';
 import { createEndpointLoads } from './endpoint-loads.ts';
@@ -40,13 +40,17 @@ interface ConnectionState {
   request: ServedRequest<'BODY_INVALID' | 'CLIENT_TIMEOUT'> | null;
 }
 
+const require = createRequire(import.meta.url);
+
 /** Node's own limit lies above ours: our reader says it first, with its own page. */
 const HEAD_ROOM_BYTES = 16_384;
 
 export function createHttpProxyEngine<Code extends string>(means: EngineMeans<Code>): HttpProxyEngine {
   const states = new WeakMap<object, ConnectionState>();
   const agents = createEndpointAgents(means.upstream);
-  const proxy = httpProxy.createProxyServer({});
+  // With the first engine: hardly anybody chooses it, and it is loaded with every start otherwise.
+  const { createProxyServer } = require('http-proxy') as typeof import('http-proxy');
+  const proxy = createProxyServer({});
   // Attempts have callbacks; without a listener any other error would end the process.
   proxy.on('error', () => {});
   const loads = createEndpointLoads(means.upstream);

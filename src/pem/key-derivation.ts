@@ -1,7 +1,7 @@
 /** Pass phrase to key: PBKDF2 and scrypt (RFC 8018, RFC 7914) and PKCS#12's own way (RFC 7292), their cost bounded beforehand. */
 import { pbkdf2Sync, scryptSync } from 'node:crypto';
-import forge from 'node-forge';
 import { type Element, integerOf, octetsOf, oidOf, sequenceOf, TAG_INTEGER, TAG_SEQUENCE } from './der.ts';
+import { forge } from './forge.ts';
 import { encryptionCostly, encryptionUnsupported, notAKey, type Refusal } from './refusal.ts';
 
 /** About 0.5 s of one core at worst, on the event loop. OpenSSL writes 2,048, password managers up to 600,000. */
@@ -55,8 +55,9 @@ export function planPkcs12Derivation(
   const derivation =
     (purpose: number, length: number): Derivation =>
     (passPhrase) => {
-      const saltBuffer = forge.util.createBuffer(salt.toString('binary'));
-      const bytes = forge.pkcs12.generateKey(passPhrase, saltBuffer, purpose, iterations, length);
+      const { pkcs12, util } = forge();
+      const saltBuffer = util.createBuffer(salt.toString('binary'));
+      const bytes = pkcs12.generateKey(passPhrase, saltBuffer, purpose, iterations, length);
       return Buffer.from(bytes.getBytes(), 'binary');
     };
   return { key: derivation(1, 24), iv: derivation(2, 8) };

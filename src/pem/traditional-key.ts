@@ -4,9 +4,9 @@
  * could hide there. Cost: one MD5 chain and one pass of a cipher.
  */
 import { createDecipheriv, createHash } from 'node:crypto';
-import forge from 'node-forge';
 import type { PemBlock } from './blocks.ts';
 import { readElement, sequenceOf, TAG_INTEGER, TAG_OCTET_STRING } from './der.ts';
+import { forge } from './forge.ts';
 import { encryptionUnsupported, type Refusal, refuse, wrongPassPhrase } from './refusal.ts';
 
 interface Cipher {
@@ -84,9 +84,10 @@ function decryptByNode(name: string, key: Buffer, iv: Buffer, sealed: Buffer): B
 
 function decryptDes(key: Buffer, iv: Buffer, sealed: Buffer): Buffer | null {
   try {
-    const decipher = forge.cipher.createDecipher('DES-CBC', key.toString('binary'));
+    const { cipher, util } = forge();
+    const decipher = cipher.createDecipher('DES-CBC', key.toString('binary'));
     decipher.start({ iv: iv.toString('binary') });
-    decipher.update(forge.util.createBuffer(sealed.toString('binary')));
+    decipher.update(util.createBuffer(sealed.toString('binary')));
     return decipher.finish() ? Buffer.from(decipher.output.getBytes(), 'binary') : null;
   } catch {
     return null;

@@ -2,7 +2,7 @@
  * One connection to a STOMP server; owner of stompit. stompit negotiates the version, keeps the heart-beats and writes frames;
  * what comes in is read by our own parser (screened-socket.ts says why), which hands stompit its CONNECTED and RECEIPTs.
  */
-import stompit from 'stompit';
+import { createRequire } from 'node:module';
 import { type BusHost, dial } from './dial.ts';
 import { FrameParser } from './frame.ts';
 import { encodeFrame, type Headers, headersOf, type StompVersion, VERSIONS } from './frame-text.ts';
@@ -46,6 +46,12 @@ export interface Session {
   destroy(reason: string): void;
 }
 
+type Stompit = typeof import('stompit');
+
+const require = createRequire(import.meta.url);
+/** Loaded with the first session: an edge without a message bus never needs its twenty files. */
+const stompit = (): Stompit => require('stompit') as Stompit;
+
 const KEPT_HEADERS = new Set(['message-id', 'subscription', 'ack', 'timestamp']);
 const LEAVE_TIMEOUT_MS = 2_000;
 const FLUSH_MS = 50;
@@ -65,7 +71,7 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
   let left: (() => void) | null = null;
   /** Set once a message could not be read. */
   let condemned: { readonly headers: Headers; readonly reason: string } | null = null;
-  let client: InstanceType<typeof stompit.Client> | null = null;
+  let client: InstanceType<Stompit['Client']> | null = null;
   let screened: ScreenedSocket | null = null;
   const parser = new FrameParser({
     // ActiveMQ itself bounds heads far below; these only keep our memory bounded.
@@ -185,7 +191,7 @@ export function openSession(options: SessionOptions, handlers: SessionHandlers):
     socket.on('close', () => close('the server closed the connection'));
     screened = new ScreenedSocket(socket, onData);
     screened.on('error', (error: Error) => close(printable(error.message)));
-    client = new stompit.Client(screened, {
+    client = new (stompit().Client)(screened, {
       heartbeat: [options.heartbeatMs, options.heartbeatMs],
       heartbeatDelayMargin: Math.ceil(options.heartbeatMs / 2),
       heartbeatOutputMargin: Math.floor(options.heartbeatMs / 4),

@@ -5,7 +5,8 @@
  * What is replaced stays in the lower layer, so the map holds at most once more what it held at the start. To write the layers together
  * was rejected: it would cost one event what the whole table holds.
  */
-import { Map as PersistentMap } from 'immutable';
+import type { Map as Persistent } from 'immutable';
+import { PersistentMap } from './persistent.ts';
 
 /** In the upper layer: the lower one has it, and it is gone. */
 const GONE = Symbol('gone');
@@ -14,9 +15,9 @@ type Change<V> = V | typeof GONE;
 export class LayeredMap<K, V> {
   readonly size: number;
   readonly #base: ReadonlyMap<K, V>;
-  readonly #changes: PersistentMap<K, Change<V>>;
+  readonly #changes: Persistent<K, Change<V>>;
 
-  private constructor(base: ReadonlyMap<K, V>, changes: PersistentMap<K, Change<V>>, size: number) {
+  private constructor(base: ReadonlyMap<K, V>, changes: Persistent<K, Change<V>>, size: number) {
     this.#base = base;
     this.#changes = changes;
     this.size = size;

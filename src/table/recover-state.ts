@@ -1,10 +1,10 @@
 /** Stored applications -> routing state. The indexes are derived, never stored, so they cannot disagree with the records. */
-import { OrderedMap } from 'immutable';
 import type { AppKey } from '../spi/events.ts';
 import { endpointKey } from './address-policy.ts';
 import { LayeredMap } from './layered-map.ts';
 import { claimAlias, claimImplied } from './name-claims.ts';
 import { impliedNames } from './names.ts';
+import { OrderedMap } from './persistent.ts';
 import { ordinaryClaim } from './pins.ts';
 import type { TablePolicy } from './policy.ts';
 import type { Application, EndpointKey, NameClaims, RoutingState, Tombstone } from './state.ts';

@@ -2,9 +2,10 @@
  * Routing state: everything known, as persistent maps, so that `transition` is pure and yet costs what it changes
  * (copying a plain Map of 100,000 entries for one event takes 51 ms). immutable.js is owned by this room.
  */
-import { OrderedMap } from 'immutable';
+import type { OrderedMap } from 'immutable';
 import type { AppKey, EndpointFacts } from '../spi/events.ts';
 import { LayeredMap } from './layered-map.ts';
+import { OrderedMap as newOrderedMap } from './persistent.ts';
 
 /** What the table remembers of a certificate. The PEM and the key are in the store, by (application, alias). */
 export interface CertificateRef {
@@ -109,5 +110,5 @@ export const emptyState: RoutingState = {
   endpointOwners: LayeredMap.over(),
   names: LayeredMap.over(),
   nextClaim: 1,
-  tombstones: OrderedMap(),
+  tombstones: newOrderedMap(),
 };
