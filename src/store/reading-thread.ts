@@ -16,10 +16,10 @@ const apps = createPacker('apps', APPS_SLAB_BYTES);
 const certificates = createPacker('certificates', SLAB_BYTES);
 
 const see: SeeRecord = (table, key, bytes) => {
-  if (table === APPS) apps.add(valueBytes(bytes), []);
+  if (table === APPS) apps.add(valueBytes(bytes), null);
   else if (table === CERTIFICATES && Array.isArray(key)) {
     const { id, sealed } = readCertificate(valueBytes(bytes), (part) => part);
-    certificates.add(sealed, [...key, id]);
+    certificates.add(sealed, [key[0], key[1], id]);
   }
 };
 
@@ -50,13 +50,15 @@ function createPacker(kind: ReadPart['kind'], slabBytes: number) {
   let names: string[] = [];
   let bounds: number[] = [];
   let used = 0;
+  /** Of the last certificate in this slab. */
+  let lastApp = '';
   const begin = (bytes: number): void => {
     memory = new SharedArrayBuffer(bytes);
     slab = Buffer.from(memory);
   };
   const flush = (): void => {
     if (bounds.length > 0) post({ kind, slab: memory, bounds: Uint32Array.from(bounds), names });
-    [names, bounds, used] = [[], [], 0];
+    [names, bounds, used, lastApp] = [[], [], 0, ''];
     begin(0);
   };
   /** Behind what is there, in this slab or the next; it holds until the next `add` or `room`. */
@@ -68,12 +70,15 @@ function createPacker(kind: ReadPart['kind'], slabBytes: number) {
     return slab.subarray(used, used + bytes);
   };
   /** Bytes that were read to its room stay where they are. */
-  const add = (bytes: Uint8Array, its: readonly string[]): void => {
+  const add = (bytes: Uint8Array, its: readonly [app: string, alias: string, id: string] | null): void => {
     const kept = bytes.buffer === memory ? bytes : room(bytes.length);
     if (kept !== bytes) kept.set(bytes);
     used = kept.byteOffset + kept.length;
     bounds.push(kept.byteOffset, used);
-    names.push(...its);
+    if (its === null) return;
+    const [app, alias, id] = its;
+    names.push(app === lastApp ? '' : app, alias, id);
+    lastApp = app;
   };
   return { room, add, flush };
 }

@@ -3,7 +3,7 @@
  * (page-check.ts), and what a start is going to ask for, as it is verified. So it is read once, and by the other core.
  *
  * A thread and no process, because what only reads pages is ended by none of them; lmdb is asked apart (check-file.ts), and only about a file
- * that is odd. Records are decoded as they come: time in which this thread would wait. Where the file turns out odd they are dropped.
+ * that is odd. Applications are decoded as they come: time in which this thread would wait. Where the file turns out odd they are dropped.
  */
 import { Worker } from 'node:worker_threads';
 import type { AppKey } from '../spi/events.ts';
@@ -23,7 +23,7 @@ export interface ReadPart {
   readonly kind: 'apps' | 'certificates';
   readonly slab: SharedArrayBuffer;
   readonly bounds: Uint32Array;
-  /** Of certificates application, alias and id, one after the other; else nothing. */
+  /** Of certificates application ('': that of the one before), alias and id, one after the other; else nothing. */
   readonly names: readonly string[];
 }
 
@@ -39,7 +39,8 @@ export interface WholeRead {
   readonly kept: boolean;
   /** In the order of their keys, as `certificates` are. */
   readonly apps: readonly Application[];
-  readonly certificates: readonly HeldCertificate[];
+  /** Made as they are asked for: nobody holds a hundred thousand lists of three meanwhile. */
+  readonly certificates: Iterable<HeldCertificate>;
 }
 
 export interface Reading {
@@ -61,7 +62,8 @@ const MAX_READ_MS = 300_000;
 export function beginReading(task: ReadTask): Reading {
   const thread = new Worker(moduleBeside('reading-thread', import.meta.url), { workerData: task });
   const apps: Application[] = [];
-  const certificates: HeldCertificate[] = [];
+  const sealed: ReadPart[] = [];
+  const certificates = { [Symbol.iterator]: () => certificatesIn(sealed) };
   let tellApps: (apps: readonly Application[] | null) => void = () => undefined;
   const early = new Promise<readonly Application[] | null>((resolve) => {
     tellApps = resolve;
@@ -76,7 +78,8 @@ export function beginReading(task: ReadTask): Reading {
       if (message.kind === 'apps-end') tellApps(apps);
       else if (message.kind === 'end')
         resolve(message.oddity === null ? { kept: task.keep, apps, certificates } : null);
-      else if (!take(message, apps, certificates)) giveUp();
+      else if (message.kind === 'certificates') sealed.push(message);
+      else if (!decode(message, apps)) giveUp();
     });
     thread.on('error', () => resolve(null));
     thread.on('exit', () => {
@@ -89,21 +92,28 @@ export function beginReading(task: ReadTask): Reading {
 }
 
 /** False where a record is not what this program writes, though its checksum says so. */
-function take(part: ReadPart, apps: Application[], certificates: HeldCertificate[]): boolean {
-  const slab = Buffer.from(part.slab);
-  let name = 0;
+function decode({ slab, bounds }: ReadPart, apps: Application[]): boolean {
+  const text = Buffer.from(slab);
   try {
-    for (let n = 0; n < part.bounds.length; n += 2) {
-      const [start, end] = [part.bounds[n], part.bounds[n + 1]];
-      if (part.kind === 'apps') apps.push(JSON.parse(slab.toString('utf8', start, end)) as Application);
-      else {
-        const [app = '', alias = '', id = ''] = part.names.slice(name, name + 3);
-        name += 3;
-        certificates.push([app, alias, { id, sealed: slab.subarray(start, end) }]);
-      }
-    }
+    for (let n = 0; n < bounds.length; n += 2)
+      apps.push(JSON.parse(text.toString('utf8', bounds[n], bounds[n + 1])) as Application);
     return true;
   } catch {
     return false;
+  }
+}
+
+function* certificatesIn(parts: readonly ReadPart[]): Generator<HeldCertificate> {
+  for (const { slab, bounds, names } of parts) {
+    const bytes = Buffer.from(slab);
+    let app = '';
+    let name = 0;
+    for (let n = 0; n < bounds.length; n += 2) {
+      // Where it is not named, it is the same text as before, and not one that is equal.
+      app = names[name] || app;
+      const [alias = '', id = ''] = [names[name + 1], names[name + 2]];
+      name += 3;
+      yield [app, alias, { id, sealed: bytes.subarray(bounds[n], bounds[n + 1]) }];
+    }
   }
 }

@@ -46,7 +46,7 @@ test('what is kept while the file is verified is what lmdb reads', async () => {
     await store.commit(batch({ apps: [[application('app3', 'ns3').key, null]], generation: 2 }));
     await store.close();
     const read = await beginReading({ path: `${dir}/state.mdb`, keep: true }).whole;
-    assert.deepEqual([read?.apps.length, read?.certificates.length], [699, 2_097]);
+    assert.deepEqual([read?.apps.length, [...(read?.certificates ?? [])].length], [699, 2_097]);
     // The applications are told of before the rest is known, and not where nobody keeps them.
     const reading = beginReading({ path: `${dir}/state.mdb`, keep: true });
     const apps = await reading.apps;
