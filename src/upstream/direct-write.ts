@@ -29,7 +29,7 @@ export interface DirectHandle {
 /** Whoever writes. */
 export interface WriteOwner {
   onTaken(): void;
-  /** A write has failed at once. Default: the socket is destroyed with the error, as by its own write. */
+  /** A write has failed. Default: the socket is destroyed with the error, as by its own write. */
   onFailed?(error: NodeJS.ErrnoException): void;
 }
 
@@ -74,8 +74,7 @@ export function writeDirectly(
   const error =
     typeof piece === 'string' ? handle.writeLatin1String(request, piece) : handle.writeBuffer(request, piece);
   if (error !== 0) {
-    if (owner.onFailed === undefined) socket.destroy(writeError(error));
-    else owner.onFailed(writeError(error));
+    fail(socket, error, owner);
     return 'taken';
   }
   // Not whether anything waits in the handle: of what the kernel takes at a second attempt nothing does, but its request is in use.
@@ -86,10 +85,15 @@ export function writeDirectly(
   request.buffer = piece;
   request.oncomplete = (status) => {
     delete request.buffer;
-    if (status < 0) socket.destroy(writeError(status));
+    if (status < 0 && !socket.destroyed) fail(socket, status, owner);
     owner.onTaken();
   };
   return 'held';
+}
+
+function fail(socket: Socket, status: number, owner: WriteOwner): void {
+  if (owner.onFailed === undefined) socket.destroy(writeError(status));
+  else owner.onFailed(writeError(status));
 }
 
 /** Nothing hands out what Node calls WriteWrap but the socket's own next write. */

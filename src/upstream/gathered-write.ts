@@ -26,13 +26,17 @@ export function writeParts(to: Writable, parts: readonly (string | Buffer)[]): v
   gathered.clear();
 }
 
-/** Writes the pieces in one go; what they were taken from is the caller's again when it returns. */
-export function writeGathered(to: Writable, pieces: Pieces): void {
+/** Writes the pieces in one go; what they were taken from is the caller's again when it returns. `onWritten` as the stream's own. */
+export function writeGathered(
+  to: Writable,
+  pieces: Pieces,
+  onWritten?: (error?: Error | null) => void,
+): void {
   const { size } = pieces;
   if (size < LARGE_BYTES || size > BUFFER_BYTES) {
     const bytes = Buffer.allocUnsafe(size);
     pieces.copyInto(bytes, 0);
-    to.write(bytes);
+    to.write(bytes, onWritten);
     return;
   }
   const buffer = free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
@@ -40,5 +44,6 @@ export function writeGathered(to: Writable, pieces: Pieces): void {
   to.write(buffer.subarray(0, size), (error) => {
     // Whoever was to write it may still hold it after a failure.
     if (!error && free.length < MAX_FREE) free.push(buffer);
+    onWritten?.(error);
   });
 }

@@ -14,17 +14,20 @@ type Inside = { readonly _handle?: { readonly fd?: number } | null };
 /** No room for now; of both libuv makes the same. */
 const NO_ROOM: ReadonlySet<string | undefined> = new Set(['EAGAIN', 'ENOBUFS']);
 
+/** A plain socket's descriptor; -1: it has none. To be asked for each time: a closed one's number may be another file's by now. */
+export function plainDescriptor(socket: Socket): number {
+  // Under TLS the descriptor is the one beneath the encryption.
+  return socket instanceof TLSSocket ? -1 : ((socket as unknown as Inside)._handle?.fd ?? -1);
+}
+
 /**
  * Gives the kernel what it takes now; the rest stays in `pieces`, all of it also for a socket that cannot be written to this way. Only for an
  * open socket on which nothing waits to be written. Returns why it has failed, or null. The kernel says so once, and to whoever asks next
  * that the peer has ended in good order: an answer that was broken off would look whole.
  */
 export function writeToKernel(socket: Socket, pieces: Pieces): NodeJS.ErrnoException | null {
-  // Under TLS the descriptor is the one beneath the encryption.
-  if (socket instanceof TLSSocket) return null;
-  // Asked for each time: a closed socket has none, and its number may be another file's by now.
-  const fd = (socket as unknown as Inside)._handle?.fd;
-  if (fd === undefined || fd < 0) return null;
+  const fd = plainDescriptor(socket);
+  if (fd < 0) return null;
   const views = pieces.views();
   let taken = 0;
   try {

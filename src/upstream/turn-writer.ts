@@ -24,8 +24,10 @@ const whole = new Pieces();
 
 /** Who wants to have a say in what becomes of a socket whose peer is gone. */
 export interface TurnOwner {
-  /** A write has found out; everything else that is written is dropped. */
+  /** A write has found out; everything else that is written is dropped. The socket is as it was. */
   onWriteFailed(error: NodeJS.ErrnoException): void;
+  /** The same of a write of the socket's own: as soon as this returns the socket destroys itself. */
+  onSocketFails(error: NodeJS.ErrnoException): void;
 }
 
 export class TurnWriter implements TurnMember, BypassOwner {
@@ -34,6 +36,8 @@ export class TurnWriter implements TurnMember, BypassOwner {
   readonly #bypass: WriteBypass;
   /** Goes out past the machinery at the end of this turn; then nothing is in the socket. */
   readonly #pending = new TurnPiece();
+  /** Of what is given to the socket itself: told before the socket is destroyed for it, which its events are not. */
+  readonly #onWritten: ((error?: Error | null) => void) | undefined;
   #failed = false;
   #queued = false;
   /** What the socket is to do behind what is pending, or under TLS behind the write that is under way. */
@@ -43,6 +47,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
   constructor(socket: Socket, owner: TurnOwner | null = null) {
     this.#socket = socket;
     this.#owner = owner;
+    this.#onWritten = owner === null ? undefined : (error) => this.#onSocketWritten(owner, error);
     this.#bypass = new WriteBypass(socket, this);
   }
 
@@ -55,7 +60,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
   writeText(text: string): void {
     if (this.#failed) return;
     if (text.length <= MAX_DIRECT_BYTES && this.#isFree()) this.#pending.putText(text);
-    else this.#corked().write(text, 'latin1');
+    else this.#corked().write(text, 'latin1', this.#onWritten);
     this.#enqueue();
   }
 
@@ -89,7 +94,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
       pending.putBytes(turnRoomWith(size), pieces);
       this.#enqueue();
     } else {
-      writeGathered(this.#corked(), pieces);
+      writeGathered(this.#corked(), pieces, this.#onWritten);
       this.#enqueue();
     }
     pieces.clear();
@@ -98,7 +103,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
   /** At once, behind what is pending: what a turn gathers is copied, which costs more here than the peers' waking up. */
   #writeLarge(pieces: Pieces): void {
     if (!this.#bypass.takesLarge) {
-      writeGathered(this.#corked(), pieces);
+      writeGathered(this.#corked(), pieces, this.#onWritten);
       this.#enqueue();
       return;
     }
@@ -106,7 +111,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
     whole.append(pieces);
     this.#bypass.writeLarge(whole);
     if (whole.size > 0) {
-      writeGathered(this.#corked(), whole);
+      writeGathered(this.#corked(), whole, this.#onWritten);
       this.#enqueue();
     }
     whole.clear();
@@ -145,8 +150,8 @@ export class TurnWriter implements TurnMember, BypassOwner {
     const socket = this.#socket;
     if (socket.writableCorked === 0) socket.cork();
     const piece = this.#pending.take();
-    if (typeof piece === 'string') socket.write(piece, 'latin1');
-    else if (piece !== null) socket.write(Buffer.from(piece));
+    if (typeof piece === 'string') socket.write(piece, 'latin1', this.#onWritten);
+    else if (piece !== null) socket.write(Buffer.from(piece), this.#onWritten);
     return socket;
   }
 
@@ -171,6 +176,13 @@ export class TurnWriter implements TurnMember, BypassOwner {
     this.#failed = true;
     if (this.#owner === null) this.#socket.destroy(error);
     else this.#owner.onWriteFailed(error);
+  }
+
+  #onSocketWritten(owner: TurnOwner, error?: Error | null): void {
+    // Of a socket that is destroyed every write fails.
+    if (!error || this.#socket.destroyed) return;
+    this.#failed = true;
+    owner.onSocketFails(error);
   }
 
   onMayWrite(wasFull: boolean): void {

@@ -8,6 +8,7 @@ import { gearReads } from './arena.ts';
 import { type DialMeans, dialSocket } from './dial.ts';
 import type { BegunRequest, ExchangeConnection, OutgoingHead } from './exchange-connection.ts';
 import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
+import { readFromKernel } from './kernel-read.ts';
 import { Pieces } from './pieces.ts';
 import type { Placed } from './placed-list.ts';
 import { ResponseReader } from './response-reader.ts';
@@ -232,11 +233,22 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
    * do not promise that.
    */
   onWriteFailed(error: NodeJS.ErrnoException): void {
-    const { code = '' } = error;
+    if (!this.#mayHaveMore(error)) this.#socket.destroy(error);
+  }
+
+  /** The same where there is no next read: what lies here is read now, as long as whoever it is for has room. */
+  onSocketFails(error: NodeJS.ErrnoException): void {
+    let goOn = this.#mayHaveMore(error) && !this.#paused;
+    while (goOn) {
+      const length = readFromKernel(this.#socket, gearReads.buffer);
+      goOn = length > 0 && this.takeView(length);
+    }
+  }
+
+  #mayHaveMore({ code = '' }: NodeJS.ErrnoException): boolean {
     this.#lastError = code;
     const isReset = code === 'ECONNRESET' || code === 'EPIPE';
-    const isHeard = this.#phase === 'tunnel' || this.#sink !== null;
-    if (!isHeard || !isReset) this.#socket.destroy(error);
+    return isReset && (this.#phase === 'tunnel' || this.#sink !== null);
   }
 
   /** Half-close towards the gear. */

@@ -17,7 +17,7 @@ const scratch = Buffer.allocUnsafeSlow(65_536 + 16_384);
 export interface BypassOwner {
   /** What made it `mustWait` is over. `wasFull`: the bypass was. */
   onMayWrite(wasFull: boolean): void;
-  /** A write has failed at once; the socket is as it was. */
+  /** A write has failed; the socket is as it was. */
   onFailed(error: NodeJS.ErrnoException): void;
 }
 
