@@ -2,7 +2,7 @@
 import { type Figure, type Rounds, roundsOf, type Spread, spreadOf } from './rounds.ts';
 import type { Sample } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
-import type { TargetName } from './targets/target.ts';
+import { TARGET_NAMES, type TargetName } from './targets/target.ts';
 
 /** A line of the report. Null: that figure could not be had. */
 export interface Row {
@@ -29,17 +29,16 @@ export interface Row {
 const cpu: Figure = ({ cpuUs }) => cpuUs;
 const p99: Figure = ({ p99Ms }) => p99Ms;
 
-/** A row for each scenario and target, in the order they were measured in. Ratios are taken within each round, and then their median. */
+/** A row for each scenario, in the order they were measured in, and each target, in the order of `TARGET_NAMES`. Ratios are taken within each round, and then their median. */
 export function summarize(samples: readonly Sample[]): readonly Row[] {
   const rounds = roundsOf(samples);
-  const groups = new Map<string, Sample[]>();
-  for (const sample of samples) {
-    const key = `${sample.scenario} ${sample.target}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [sample]);
-    else group.push(sample);
-  }
-  return [...groups.values()].map((group) => rowOf(group, samples, rounds));
+  const scenarios = [...new Set(samples.map(({ scenario }) => scenario))];
+  return scenarios.flatMap((scenario) => {
+    const those = samples.filter((sample) => sample.scenario === scenario);
+    return TARGET_NAMES.map((target) => those.filter((sample) => sample.target === target))
+      .filter((group) => group.length > 0)
+      .map((group) => rowOf(group, samples, rounds));
+  });
 }
 
 function rowOf(group: readonly Sample[], all: readonly Sample[], rounds: Rounds): Row {

@@ -52,8 +52,12 @@ export function quotient(over: number | null, under: number | null): number | nu
   return over === null || under === null || under === 0 ? null : over / under;
 }
 
-/** `list`, begun at another of its members in every round: none always comes after the same other, and after what that leaves behind. */
+/**
+ * `list`, begun at another of its members in every round, and backwards in every other one: none always comes after the same other, and
+ * after what that leaves to the machine.
+ */
 export function turned<T>(list: readonly T[], round: number): readonly T[] {
   const first = list.length === 0 ? 0 : round % list.length;
-  return [...list.slice(first), ...list.slice(0, first)];
+  const order = [...list.slice(first), ...list.slice(0, first)];
+  return round % 2 === 0 ? order : order.reverse();
 }

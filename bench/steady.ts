@@ -6,8 +6,8 @@
 import type { Scenario } from './scenarios.ts';
 
 const FIRST_MS = 200;
-/** What a handshake takes of a slow target, with room to spare. */
-const MS_PER_CONNECTION = 3;
+/** What a slow target takes for a connection, with a handshake or without, with room to spare: both ends share one machine. */
+const MS_PER_CONNECTION = { http: 1, https: 6 } as const;
 /** Of what lies between two marks: how much of a run a lead-in may take without making it longer. */
 const LEAD_SHARE = 0.5;
 /** Shorter runs (of `--smoke`) are measured whole. */
@@ -25,10 +25,10 @@ export interface Mark {
  * How long the connections of a run get to come up, in milliseconds; 0: the run is measured whole, because connections are its
  * subject, or because its requests are so large that too few would be counted.
  */
-export function leadInMs({ driver, close, load, connections }: Scenario, seconds: number): number {
+export function leadInMs({ driver, close, load, scheme, connections }: Scenario, seconds: number): number {
   const few = load === '10m' || load === 'upload-10m';
   if (driver === 'websocket' || close || few || seconds < SHORTEST_SECONDS) return 0;
-  return FIRST_MS + connections * MS_PER_CONNECTION;
+  return FIRST_MS + connections * MS_PER_CONNECTION[scheme];
 }
 
 /** How long to drive load for `seconds` to be measured. */

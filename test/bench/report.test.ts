@@ -254,10 +254,14 @@ test('--only keeps the order of the rounds, whatever the order it is given in', 
   assert.deepEqual(scenariosOf(['--only', 'http-proxy, headgear']).targets, ['headgear', 'http-proxy']);
 });
 
-test('every round begins with another target, so that none always comes after the same one', () => {
+test('every round begins with another target and goes the other way, so that none always comes after the same one', () => {
   const targets = ['headgear', 'nginx', 'haproxy'];
-  const firsts = [1, 2, 3, 4].map((round) => turned(targets, round)[0]);
-  assert.deepEqual(firsts, ['nginx', 'haproxy', 'headgear', 'nginx']);
-  for (const round of [0, 1, 5]) assert.deepEqual([...turned(targets, round)].sort(), [...targets].sort());
+  const orders = [0, 1, 2, 3].map((round) => turned(targets, round).join(' '));
+  assert.deepEqual(orders, [
+    'headgear nginx haproxy',
+    'headgear haproxy nginx',
+    'haproxy headgear nginx',
+    'haproxy nginx headgear',
+  ]);
   assert.deepEqual(turned([], 3), []);
 });
