@@ -1,5 +1,5 @@
-/** Addresses as they stand in binary protocols. */
-import { ipaddr } from './ip-address.ts';
+/** Addresses as they stand in binary protocols (owner of ipaddr.js in this room, with trusted-proxies.ts). */
+import ipaddr from 'ipaddr.js';
 
 /** 4 or 16 bytes; null for what is no address. An IPv4-mapped IPv6 address gives the 4 bytes that it maps. */
 export function addressBytes(address: string): readonly number[] | null {

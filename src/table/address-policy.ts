@@ -1,10 +1,9 @@
 /**
- * Which addresses an endpoint may have. An endpoint is an address that strangers make us dial: a
+ * Which addresses an endpoint may have (owner of ipaddr.js here). An endpoint is an address that strangers make us dial: a
  * loopback or metadata address would turn the edge into their door to this machine, one of our own listeners into a loop.
  */
-import type { IPv4, IPv6 } from 'ipaddr.js';
+import ipaddr from 'ipaddr.js';
 import type { Rejection } from '../spi/events.ts';
-import { ipaddr } from './ip-address.ts';
 import type { TablePolicy } from './policy.ts';
 import type { EndpointKey } from './state.ts';
 
@@ -13,7 +12,7 @@ export type JudgedAddress =
   | { readonly ok: true; readonly address: string; readonly dial: string }
   | { readonly ok: false; readonly rejection: Rejection };
 
-type Ip = IPv4 | IPv6;
+type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** `text`: its one spelling; `rejection`: why it is no address for an endpoint, or null. */
 interface Literal {
@@ -130,7 +129,7 @@ function judgeRange(ip: Ip): string | null {
 }
 
 /** The IPv4 address inside an IPv4-compatible, translated (RFC 6145), NAT64 (RFC 6052) or 6to4 (RFC 3056) one: it decides. */
-function embeddedIpv4(ip: Ip): IPv4 | null {
+function embeddedIpv4(ip: Ip): ipaddr.IPv4 | null {
   if (!(ip instanceof ipaddr.IPv6)) return null;
   const bytes = ip.toByteArray();
   const range = ip.range();
