@@ -81,6 +81,8 @@ async function readWhole(path: string, visit: Visit): Promise<void> {
   const root = open({ path, readOnly: true, ...BINARY, ...LMDB_OPTIONS });
   try {
     const names = [...root.getKeys({})].map(String);
+    // Fewer: the rest of them would be opened as new, empty tables.
+    expectCount('the list of tables', names.length, root);
     const tables = names.map((name) => [name, root.openDB<Buffer, RecordKey>(name, BINARY)] as const);
     const transaction = root.useReadTransaction();
     try {
@@ -104,7 +106,7 @@ interface Reading {
 
 function readTable(table: Database<Buffer, RecordKey>, name: string, reading: Reading): void {
   const { transaction, legacy, visit } = reading;
-  const { entryCount } = table.getStats() as { readonly entryCount: number };
+  const entryCount = entriesOf(table);
   const seen = new Set<string>();
   for (const { key, value } of table.getRange({ transaction })) {
     const text = JSON.stringify(key);
@@ -115,6 +117,17 @@ function readTable(table: Database<Buffer, RecordKey>, name: string, reading: Re
       throw new Error(`a record of '${name}' is not what was written`);
     visit(name, key, value);
   }
-  if (seen.size !== entryCount)
-    throw new Error(`'${name}' holds ${seen.size} records and ought to hold ${entryCount}`);
+  expectCount(`'${name}'`, seen.size, table);
+}
+
+/** @throws where it does not hold as many records as it says. */
+function expectCount(what: string, found: number, table: Counted): void {
+  const said = entriesOf(table);
+  if (found !== said) throw new Error(`${what} holds ${found} records and ought to hold ${said}`);
+}
+
+type Counted = Pick<RootDatabase | Database<Buffer, RecordKey>, 'getStats'>;
+
+function entriesOf(table: Counted): number {
+  return (table.getStats() as { readonly entryCount: number }).entryCount;
 }

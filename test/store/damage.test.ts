@@ -19,6 +19,7 @@ import { crc32, portableCrc32, textCrc32 } from '../../src/store/crc32.ts';
 import { decodeRecord, encodeRecord, isSoundRecord } from '../../src/store/records.ts';
 import { newName } from '../../src/store/restore.ts';
 import { StoreError } from '../../src/store/store-error.ts';
+import type { Store } from '../../src/store/types.ts';
 import { eventually } from '../support/eventually.ts';
 import { memoryLog } from '../support/memory-telemetry.ts';
 import { startChild } from './children.ts';
@@ -63,6 +64,20 @@ function keepState(dir: string): () => void {
     for (const name of redo()) rmSync(`${dir}/${name}`);
     for (const [name, bytes] of kept) writeFileSync(`${dir}/${name}`, bytes);
   };
+}
+
+function everythingIn(store: Store): unknown {
+  return [store.recover(), [...store.allCertificates()], store.quarantined(100)];
+}
+
+/** Leaf pages whose first key is that of a table. */
+function pagesOfTables(file: Buffer): number[] {
+  const pages = Array.from({ length: file.length / PAGE_BYTES }, (_, page) => page);
+  return pages.filter((page) => {
+    const bytes = file.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+    const node = 24 + bytes.readUInt16LE(24);
+    return bytes.readUInt16LE(18) === 2 && bytes.toString('latin1', node + 8, node + 13) === 'apps\0';
+  });
 }
 
 function leftovers(dir: string): string[] {
@@ -141,7 +156,7 @@ test('whatever bit of the store is flipped, it opens with what was committed las
     await stateWithSnapshot(dir);
     const bits = statSync(`${dir}/state.mdb`).size * 8;
     const expected = await openTestStore(dir);
-    const latest = expected.recover();
+    const latest = everythingIn(expected);
     await expected.close();
     const putBack = keepState(dir);
     // In the heads of pages, where lmdb keeps what it trusts; other ones each run.
@@ -152,7 +167,7 @@ test('whatever bit of the store is flipped, it opens with what was committed las
       flipBit(`${dir}/state.mdb`, bit);
       const store = await openTestStore(dir);
       const found = store.recover();
-      assert.deepEqual(found, latest, `bit ${bit}`);
+      assert.deepEqual(everythingIn(store), latest, `bit ${bit}`);
       // Nor does what follows overwrite anything.
       for (let generation = 9; generation < 14; generation++) {
         const next = application(`next${generation}`);
@@ -169,6 +184,30 @@ test('whatever bit of the store is flipped, it opens with what was committed las
       assert.equal(store.recover().apps.length, found.apps.length);
       await store.close();
     }
+  });
+});
+
+test('a list of tables that became shorter, or of another kind, is damage, and no store with fewer tables', async () => {
+  await withDirectory(async (dir) => {
+    await stateWithSnapshot(dir);
+    const expected = await openTestStore(dir);
+    const latest = everythingIn(expected);
+    await expected.close();
+    const putBack = keepState(dir);
+    // Flags at 18, length at 20: of every list there is, older ones too, which lie in pages that are free now.
+    const lists = pagesOfTables(readFileSync(`${dir}/state.mdb`));
+    const restored: string[] = [];
+    for (const page of lists) {
+      for (const bit of [18 * 8 + 5, 20 * 8 + 2, 20 * 8 + 4]) {
+        putBack();
+        flipBit(`${dir}/state.mdb`, page * PAGE_BYTES * 8 + bit);
+        const store = await openTestStore(dir);
+        assert.deepEqual(everythingIn(store), latest, `page ${page}, bit ${bit}`);
+        restored.push(store.health().restored?.reason ?? 'sound');
+        await store.close();
+      }
+    }
+    assert.equal(restored.filter((reason) => reason !== 'sound').length, 3, restored.join('; '));
   });
 });
 
