@@ -13,6 +13,7 @@ import type { Judged } from '../src/pem/types.ts';
 import { emptyTransaction } from '../src/store/empty-transaction.ts';
 import { openStore } from '../src/store/open-store.ts';
 import type { StoreBatch } from '../src/store/types.ts';
+import { certificateId, packCertificate } from '../src/table/certificate-ref.ts';
 import type { Application } from '../src/table/state.ts';
 import { silentLog } from '../src/telemetry/log.ts';
 import { testCertificate } from '../test/support/certificates.ts';
@@ -99,7 +100,9 @@ async function fill(
     const records = Array.from({ length: count }, (_, n) => application(first + n, aliasesPerApp, pems));
     const sealed = records.flatMap(({ key, aliases }) =>
       aliases.flatMap(({ alias, certificate }) => {
-        const pem = pems?.find(({ facts }) => facts.id === certificate?.id);
+        const pem = pems?.find(
+          ({ facts }) => certificate !== null && facts.id === certificateId(certificate),
+        );
         if (pem === undefined) return [];
         const { chainPem, keyPem, facts } = pem;
         return [{ app: key, alias, certificate: store.seal(key, alias, { id: facts.id, chainPem, keyPem }) }];
@@ -128,7 +131,7 @@ function application(number: number, aliasesPerApp: number, pems: readonly Good[
     aliases: Array.from({ length: aliasesPerApp }, (_, n) => {
       const claim = number * aliasesPerApp + n;
       const facts = pems?.[claim % pems.length]?.facts;
-      const certificate = facts === undefined ? null : { ...facts, warnings: [] };
+      const certificate = facts === undefined ? null : packCertificate({ ...facts, warnings: [] });
       return { alias: `www${claim}.bench.test`, announced: true, claim, certificate, refusal: null };
     }),
   };

@@ -103,6 +103,7 @@ export async function startHeadgear(
     // In the time in which this thread would wait for the rest of the store to be verified.
     const early = (await opening?.apps) ?? null;
     const prepared = early === null ? null : prepareTable(early, policy);
+    if (prepared !== null) opening?.eachCertificate(prepared.take);
     const store = await opened;
     running.push(store.close);
     const source = withoutKeys(masterKey);

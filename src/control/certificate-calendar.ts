@@ -3,6 +3,7 @@
  * metrics cost what they show, with 100,000 certificates or a hundred.
  */
 import type { AppKey } from '../spi/events.ts';
+import { certificateEnd, certificateWarnings } from '../table/certificate-ref.ts';
 import type { AliasRecord, Application } from '../table/state.ts';
 import { DAY_MS } from './certificate-view.ts';
 
@@ -29,10 +30,11 @@ export function createCertificateCalendar(): CertificateCalendar {
 
   function count(app: AppKey, { certificate, refusal }: AliasRecord, by: 1 | -1): void {
     if (refusal !== null) refused += by;
-    if (certificate?.warnings.includes('CERT_NAME_MISMATCH')) mismatched += by;
-    if (refusal !== null || (certificate?.warnings.length ?? 0) > 0) add(odd, app, by);
+    const warnings = certificate === null ? [] : certificateWarnings(certificate);
+    if (warnings.includes('CERT_NAME_MISMATCH')) mismatched += by;
+    if (refusal !== null || warnings.length > 0) add(odd, app, by);
     if (certificate === null) return;
-    const day = Math.floor(certificate.notAfter / DAY_MS);
+    const day = Math.floor(certificateEnd(certificate) / DAY_MS);
     const entry = days.get(day) ?? { total: 0, apps: new Map() };
     entry.total += by;
     add(entry.apps, app, by);

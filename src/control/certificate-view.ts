@@ -3,6 +3,7 @@ import type { CertificateFacts } from '../pem/types.ts';
 import type { AppKey } from '../spi/events.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import { certificateOfHost } from '../table/resolve-host.ts';
+import { shownAlias } from '../table/shown-alias.ts';
 import type { AliasRecord, Application, CertificateRefusal, RoutingState } from '../table/state.ts';
 
 export const DAY_MS = 86_400_000;
@@ -55,7 +56,7 @@ export function aliasView(
   record: AliasRecord,
   clock: Clock,
 ): CertificateView | null {
-  const { alias, certificate, refusal } = record;
+  const { alias, certificate, refusal } = shownAlias(record);
   if (certificate === null && refusal === null) return null;
   const chosen = certificateOfHost(state, alias, policy);
   const alerts = certificate === null ? [] : alertsOf(certificate, certificate.warnings, clock);

@@ -216,6 +216,7 @@ export function createControl(options: ControlOptions): Control {
   /** What a start has to do besides, once its table serves; events wait for it. */
   async function follow(keys: ReadonlySet<AppKey>): Promise<void> {
     for (const key of keys) {
+      certificateWatch.changed(undefined, state.apps.get(key));
       reconcile(key);
       const breath = breathe();
       if (breath !== null) await breath;
@@ -257,12 +258,17 @@ export function createControl(options: ControlOptions): Control {
       generation = stored.generation + 1;
       for (const app of state.apps.values()) {
         for (const { certificate } of app.aliases) if (certificate !== null) certificates += 1;
-        certificateWatch.changed(undefined, app);
       }
       if (stored.frozen !== undefined) frozen = frozenAgain(stored, stored.frozen, policy);
       const published = frozen?.published ?? state;
-      const routes = frozen === null ? (ahead?.routes ?? null) : null;
-      publisher.offer({ ...firstTable(published, batchTools, store, routes), generation });
+      const made = frozen === null ? ahead : null;
+      const known = made?.certificates() ?? null;
+      const table =
+        made === null || known === null
+          ? firstTable(published, batchTools, store, made?.routes ?? null)
+          : { ...made.routes, certificates: known };
+      store.forgetRead();
+      publisher.offer({ ...table, generation });
       await publisher.settled();
       following = follow(new Set([...state.apps.keys(), ...published.apps.keys()]));
     },

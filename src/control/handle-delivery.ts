@@ -6,6 +6,7 @@ import { type AppKey, appKeyOf, type Decoded, type Rejection, type RoutingEvent 
 import type { Delivery } from '../stomp/delivery.ts';
 import type { QuarantineEntry, SealedCertificate, Store } from '../store/types.ts';
 import { endpointKey } from '../table/address-policy.ts';
+import { packCertificate } from '../table/certificate-ref.ts';
 import type { Decision, Finding, TableEvent } from '../table/events.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import type { RoutingState } from '../table/state.ts';
@@ -190,7 +191,7 @@ async function judgedEvent(
   const key = appKeyOf(app);
   const sealed = tools.seal(key, alias, { id: facts.id, chainPem, keyPem });
   return {
-    event: { action: 'add_ssl', app, alias, certificate: { ...facts, warnings } },
+    event: { action: 'add_ssl', app, alias, certificate: packCertificate({ ...facts, warnings }) },
     certificate: { app: key, alias, certificate: sealed },
     refused: null,
     findings: warnings.map((code) => ({ code, app: key, message: warningText(code, facts, alias) })),

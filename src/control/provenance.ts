@@ -13,6 +13,7 @@ import { describeHost, type HostView } from '../table/describe.ts';
 import { impliedNames } from '../table/names.ts';
 import type { TablePolicy } from '../table/policy.ts';
 import { type RecordChange, undoChange } from '../table/record-changes.ts';
+import { type ShownApplication, shownApplication } from '../table/shown-alias.ts';
 import type { Application, RoutingState } from '../table/state.ts';
 
 export interface Provenance {
@@ -42,7 +43,7 @@ export interface Changes {
 export interface PastTable {
   readonly at: number;
   readonly total: number;
-  readonly apps: Iterable<Application>;
+  readonly apps: Iterable<ShownApplication>;
 }
 
 /** Entries that are read in one turn of the event loop: about 5 ms. */
@@ -124,9 +125,9 @@ export function createProvenance(
 function* pastApps(
   today: RoutingState,
   past: ReadonlyMap<AppKey, Application | null>,
-): Generator<Application> {
-  for (const [key, app] of today.apps) if (!past.has(key)) yield app;
-  for (const app of past.values()) if (app !== null) yield app;
+): Generator<ShownApplication> {
+  for (const [key, app] of today.apps) if (!past.has(key)) yield shownApplication(app);
+  for (const app of past.values()) if (app !== null) yield shownApplication(app);
 }
 
 function reasonsOf(

@@ -1,5 +1,6 @@
 /** Fingerprints of alias certificates, as the state knows them. */
 import type { AppKey } from '../spi/events.ts';
+import { certificateFacts } from '../table/certificate-ref.ts';
 import type { RoutingState } from '../table/state.ts';
 
 /** null where the certificate with this id is there no more. */
@@ -8,6 +9,7 @@ export function certificateFingerprints(state: () => RoutingState) {
     const record = state()
       .apps.get(app)
       ?.aliases.find((one) => one.alias === alias);
-    return record?.certificate?.id === id ? record.certificate.fingerprint : null;
+    const facts = record?.certificate ? certificateFacts(record.certificate) : null;
+    return facts?.id === id ? facts.fingerprint : null;
   };
 }

@@ -12,9 +12,9 @@ import { type Coding, json, type Table, type Tables, tableOf } from './tables.ts
 import type { QuarantineEntry } from './types.ts';
 
 /** Rises when a record's shape changes; an older program then refuses the store instead of misreading it. */
-export const FORMAT = 4;
-/** Certificates as text, whose keys are sealed: read as they are. */
-const FORMAT_OF_TEXT = 3;
+export const FORMAT = 5;
+/** Read as they are: 3 has sealed certificates as text, 3 and 4 what is known of certificates as it is shown. */
+const READABLE: readonly unknown[] = [3, 4];
 /** Records, or bodies of up to a megabyte, that one transaction brings over. */
 const RECORDS_A_TRANSACTION = 256;
 const ENTRIES_A_TRANSACTION = 8;
@@ -41,7 +41,7 @@ export async function bringToFormat(tables: Tables, ring: KeyRing, dir: string, 
   if (format === FORMAT) return false;
   const isNew = format === undefined && tables.apps.isEmpty();
   const isClear = format === 1 || format === 2;
-  if (!isNew && !isClear && format !== FORMAT_OF_TEXT)
+  if (!isNew && !isClear && !READABLE.includes(format))
     throw new StoreError(
       'STORE_FORMAT',
       `the store in ${dir} has format ${format ?? 'unknown'}, this program reads ${FORMAT}: was it written by a newer version?`,

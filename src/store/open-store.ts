@@ -258,6 +258,9 @@ function createStore(
       const read = (bytes: Buffer): SealedCertificate => readCertificate(bytes, keep);
       for (const [[app, alias], certificate] of certificates.each(read)) yield [app, alias, certificate];
     },
+    forgetRead() {
+      held = null;
+    },
     frozenCertificate: (app, alias) => tables.frozenCertificates.get([app, alias]) ?? null,
     commit: (batch) => queue(() => commitNext(batch)),
     quarantined: (limit) =>

@@ -14,6 +14,8 @@ export interface Opening {
   readonly lock: Promise<DirectoryLock>;
   /** As `Reading.apps`. */
   readonly apps: Promise<readonly Application[] | null>;
+  /** As `Reading.eachCertificate`; to be called when `apps` are known. */
+  eachCertificate: Reading['eachCertificate'];
   /** null: the file is odd, or nothing is known of it. Never rejects. */
   readonly whole: Promise<WholeRead | null>;
   /** Gives up; also after the store was opened and closed. */
@@ -39,6 +41,7 @@ export function beginOpening(dir: string, keep: boolean): Opening | null {
   return {
     lock,
     apps: begun.then((it) => it?.apps ?? null),
+    eachCertificate: (take) => reading?.eachCertificate(take),
     whole: begun.then((it) => it?.whole ?? null),
     async abandon() {
       isAbandoned = true;

@@ -6,10 +6,10 @@
  * that is odd. Applications are decoded as they come: time in which this thread would wait. Where the file turns out odd they are dropped.
  */
 import { Worker } from 'node:worker_threads';
-import type { AppKey } from '../spi/events.ts';
+import { heldApplication } from '../table/shown-alias.ts';
 import type { Application } from '../table/state.ts';
 import { moduleBeside } from './module-beside.ts';
-import type { SealedCertificate } from './types.ts';
+import type { HeldCertificate } from './types.ts';
 
 /** What the thread is told. */
 export interface ReadTask {
@@ -32,8 +32,6 @@ export type ReadMessage =
   | { readonly kind: 'apps-end' }
   | { readonly kind: 'end'; readonly oddity: string | null };
 
-export type HeldCertificate = readonly [app: AppKey, alias: string, certificate: SealedCertificate];
-
 /** All that is in a file that is whole; both empty where it was only verified. */
 export interface WholeRead {
   readonly kept: boolean;
@@ -49,6 +47,8 @@ export interface Reading {
    * were not kept, or could not be read. Never rejects.
    */
   readonly apps: Promise<readonly Application[] | null>;
+  /** Hands over the certificates read so far, and the others as they are read, before `whole` resolves: of a file that may yet turn out to be odd. Once. */
+  eachCertificate(take: (some: Iterable<HeldCertificate>) => void): void;
   /** null: the file is odd, or nothing came to be known of it. Never rejects. */
   readonly whole: Promise<WholeRead | null>;
   /** Gives up. */
@@ -64,6 +64,7 @@ export function beginReading(task: ReadTask): Reading {
   const apps: Application[] = [];
   const sealed: ReadPart[] = [];
   const certificates = { [Symbol.iterator]: () => certificatesIn(sealed) };
+  let take: ((some: Iterable<HeldCertificate>) => void) | null = null;
   let tellApps: (apps: readonly Application[] | null) => void = () => undefined;
   const early = new Promise<readonly Application[] | null>((resolve) => {
     tellApps = resolve;
@@ -78,8 +79,10 @@ export function beginReading(task: ReadTask): Reading {
       if (message.kind === 'apps-end') tellApps(apps);
       else if (message.kind === 'end')
         resolve(message.oddity === null ? { kept: task.keep, apps, certificates } : null);
-      else if (message.kind === 'certificates') sealed.push(message);
-      else if (!decode(message, apps)) giveUp();
+      else if (message.kind === 'certificates') {
+        sealed.push(message);
+        take?.(certificatesIn([message]));
+      } else if (!decode(message, apps)) giveUp();
     });
     thread.on('error', () => resolve(null));
     thread.on('exit', () => {
@@ -88,7 +91,15 @@ export function beginReading(task: ReadTask): Reading {
     });
   });
   void whole.then(() => tellApps(null));
-  return { apps: early, whole, stop: () => void thread.terminate() };
+  return {
+    apps: early,
+    eachCertificate(taker) {
+      take = taker;
+      taker(certificates);
+    },
+    whole,
+    stop: () => void thread.terminate(),
+  };
 }
 
 /** False where a record is not what this program writes, though its checksum says so. */
@@ -96,7 +107,7 @@ function decode({ slab, bounds }: ReadPart, apps: Application[]): boolean {
   const text = Buffer.from(slab);
   try {
     for (let n = 0; n < bounds.length; n += 2)
-      apps.push(JSON.parse(text.toString('utf8', bounds[n], bounds[n + 1])) as Application);
+      apps.push(heldApplication(JSON.parse(text.toString('utf8', bounds[n], bounds[n + 1])) as Application));
     return true;
   } catch {
     return false;

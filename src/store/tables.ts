@@ -1,6 +1,7 @@
 /** The store's tables on lmdb, each record with its checksum. Beside verify.ts the only file that speaks to lmdb. */
 import { type Database, open, type RangeOptions, type RootDatabase } from 'lmdb';
 import type { AppKey } from '../spi/events.ts';
+import { heldApplication } from '../table/shown-alias.ts';
 import type { Application, Tombstone } from '../table/state.ts';
 import { BatchRecord } from './batch-record.ts';
 import { decodeRecord, encodeRecord, RECORD_HEAD_BYTES, type RecordKey, valueBytes } from './records.ts';
@@ -101,7 +102,7 @@ export function openTables(path: string): Tables {
       else void database?.put(key, bytes);
     },
     meta: table('meta', json<number>()),
-    apps: table('apps', json<Application>()),
+    apps: table('apps', applications),
     tombstones: table('tombstones', json<Tombstone>()),
     certificates: table('sealed-certificates', {
       encode: certificateBytes,
@@ -109,7 +110,7 @@ export function openTables(path: string): Tables {
     }),
     quarantine: table('sealed-quarantine', { encode: entryBytes, fromBytes: readEntry }),
     keys: table('keys', json<number>()),
-    frozenApps: table('frozen-apps', json<{ readonly app: Application | null }>()),
+    frozenApps: table('frozen-apps', frozenApplications),
     frozenCertificates: table('frozen-sealed-certificates', {
       encode: certificateBytes,
       fromBytes: readCertificate,
@@ -139,6 +140,19 @@ export function json<V>(): Coding<V> {
     fromBytes: (bytes) => JSON.parse(bytes.toString('utf8')) as V,
   };
 }
+
+const applications: Coding<Application> = {
+  ...json<Application>(),
+  fromBytes: (bytes) => heldApplication(json<Application>().fromBytes(bytes)),
+};
+
+const frozenApplications: Coding<{ readonly app: Application | null }> = {
+  ...json<{ readonly app: Application | null }>(),
+  fromBytes(bytes) {
+    const { app } = json<{ readonly app: Application | null }>().fromBytes(bytes);
+    return { app: app === null ? null : heldApplication(app) };
+  },
+};
 
 /** One value that comes several times in a row, under several keys, is encoded once. Values are never changed. */
 function inARow<V extends object>(coding: Coding<V>): Coding<V> {

@@ -9,7 +9,7 @@ import type { Application, Tombstone } from '../table/state.ts';
 
 /** Chain and private key under the master key, bound to application, alias and id. */
 export interface SealedCertificate {
-  /** The certificate's own (CertificateRef). */
+  /** The certificate's own (CertificateFacts). */
   readonly id: string;
   readonly sealed: Uint8Array;
 }
@@ -99,6 +99,8 @@ export interface StoreBatch {
   readonly generation: number;
 }
 
+export type HeldCertificate = readonly [app: AppKey, alias: string, certificate: SealedCertificate];
+
 export interface Recovered {
   readonly apps: readonly Application[];
   readonly tombstones: readonly (readonly [AppKey, Tombstone])[];
@@ -133,7 +135,9 @@ export interface Store {
   /** What is stored for an alias, or null. Synchronous: a memory-mapped read. */
   certificate(app: AppKey, alias: string): SealedCertificate | null;
   /** All of them in the order of application and alias, read for a start: their bytes lie together. */
-  allCertificates(): Iterable<readonly [app: AppKey, alias: string, certificate: SealedCertificate]>;
+  allCertificates(): Iterable<HeldCertificate>;
+  /** What was read for a start is wanted no more. */
+  forgetRead(): void;
   /** What a freeze keeps for an alias whose certificate was removed or replaced within it. */
   frozenCertificate(app: AppKey, alias: string): SealedCertificate | null;
   /** Resolves when the batch is synced to disk as one transaction; rejects (never crashes) when it could not be: nothing of it holds then. */

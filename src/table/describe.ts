@@ -1,12 +1,14 @@
 /** Plain-JSON views of the routing state for admin. A state is a snapshot: a view may be streamed slowly and stays consistent. */
 import type { AppKey, EndpointFacts } from '../spi/events.ts';
 import { judgeAddress } from './address-policy.ts';
+import { certificateId } from './certificate-ref.ts';
 import { impliedNames } from './names.ts';
 import type { TablePolicy } from './policy.ts';
 import { certificateOfHost, resolveHost } from './resolve-host.ts';
 import { passable, routable } from './routable.ts';
 import type { HostRoute, HttpVersions } from './routing-table.ts';
-import type { AliasRecord, Application, NameClaims, RoutingState } from './state.ts';
+import { type ShownAlias, shownAlias } from './shown-alias.ts';
+import type { Application, NameClaims, RoutingState } from './state.ts';
 
 export interface EndpointView extends EndpointFacts {
   /** How requests reach it, or connections that are not decrypted; null: neither ever do. */
@@ -18,7 +20,7 @@ export interface EndpointView extends EndpointFacts {
   readonly refused: string | null;
 }
 
-export interface AliasView extends AliasRecord {
+export interface AliasView extends ShownAlias {
   /** Application whose requests the alias's are; null while it is not announced by anybody. */
   readonly servedFor: AppKey | null;
 }
@@ -78,12 +80,8 @@ export function describeHost(state: RoutingState, host: string, policy: TablePol
   const route = resolveHost(state, host, policy);
   const claims = state.names.get(host);
   if (route === null || claims === undefined) return null;
-  return {
-    host,
-    route,
-    claims,
-    certificateId: certificateOfHost(state, host, policy)?.certificate.id ?? null,
-  };
+  const found = certificateOfHost(state, host, policy, route);
+  return { host, route, claims, certificateId: found === null ? null : certificateId(found.certificate) };
 }
 
 function viewOf(state: RoutingState, app: Application, policy: TablePolicy): AppView {
@@ -94,7 +92,7 @@ function viewOf(state: RoutingState, app: Application, policy: TablePolicy): App
     haName: ha,
     endpoints: app.endpoints.map((facts) => endpointView(facts, policy)),
     aliases: app.aliases.map((record) => ({
-      ...record,
+      ...shownAlias(record),
       servedFor: resolveHost(state, record.alias, policy)?.app ?? null,
     })),
   };

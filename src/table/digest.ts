@@ -1,5 +1,6 @@
 /** One number for a whole table, the same whatever order things came in. Pure. */
 import { createHash } from 'node:crypto';
+import { certificateId } from './certificate-ref.ts';
 import type { Application } from './state.ts';
 
 const BITS = 128;
@@ -15,7 +16,7 @@ export function applicationDigest(app: Application | undefined): bigint {
     JSON.stringify([address, port, gearId, [...protocols].sort(), [...types].sort()]),
   );
   const aliases = app.aliases.map(({ alias, announced, certificate }) =>
-    JSON.stringify([alias, announced, certificate?.id ?? null]),
+    JSON.stringify([alias, announced, certificate === null ? null : certificateId(certificate)]),
   );
   const hash = createHash('sha256').update(JSON.stringify([app.key, endpoints.sort(), aliases.sort()]));
   return BigInt(`0x${hash.digest('hex').slice(0, PREFIX_HEX)}`);

@@ -1,6 +1,7 @@
 /** What the state machine takes: routing events whose certificates were already judged. Time comes only inside events. */
 import type { AppKey, EndpointFacts, Rejection, RoutingEvent } from '../spi/events.ts';
-import type { CertificateRef, CertificateRefusal, RoutingState } from './state.ts';
+import type { CertificateRef } from './certificate-ref.ts';
+import type { CertificateRefusal, RoutingState } from './state.ts';
 
 type AddSsl = Extract<RoutingEvent, { action: 'add_ssl' }>;
 

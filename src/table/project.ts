@@ -1,11 +1,12 @@
 /** Routing state -> the published table: only what changed. */
 import type { AppKey } from '../spi/events.ts';
 import { appRoute, hasFrontendAlias, sameRoute } from './app-route.ts';
+import { type CertificateHead, certificateHead, certificateId } from './certificate-ref.ts';
 import { impliedNames } from './names.ts';
 import type { TablePolicy } from './policy.ts';
-import { certificateOfHost, resolveHost } from './resolve-host.ts';
+import { certificateOfHost, resolveHost, routeOf, standsFor } from './resolve-host.ts';
 import type { AppRoute, HostRoute, PublishedCertificate, ServedTime, TableChanges } from './routing-table.ts';
-import type { Application, CertificateRef, RoutingState } from './state.ts';
+import type { Application, RoutingState } from './state.ts';
 
 /** Sealed chain and key of an (application, alias) by the certificate's id; null where the store lost it: the platform's certificate serves then. */
 export type LoadCertificate = (app: AppKey, alias: string, id: string) => Uint8Array | null;
@@ -40,8 +41,8 @@ export function project(
     if (!sameHost(formerRoute, route)) hosts.push([host, route]);
     const had = certificateOfHost(before, host, policy, formerRoute);
     const has = certificateOfHost(after, host, policy, route);
-    if (had?.certificate.id === has?.certificate.id) continue;
-    certificates.push([host, has === null ? null : published(has, policy, loadCertificate)]);
+    if (idOf(had) === idOf(has)) continue;
+    certificates.push([host, has === null ? null : loaded(has, policy, loadCertificate)]);
   }
   return { apps, hosts, certificates };
 }
@@ -63,8 +64,8 @@ export function projectRoutes(state: RoutingState, policy: TablePolicy): Routes 
   const apps: [AppKey, AppRoute | null][] = [];
   const hosts: [string, HostRoute | null][] = [];
   for (const app of state.apps.values()) apps.push([app.key, appRoute(app, policy)]);
-  for (const host of state.names.keys()) {
-    const route = resolveHost(state, host, policy);
+  for (const [host, claims] of state.names) {
+    const route = routeOf(claims, policy);
     if (route !== null) hosts.push([host, route]);
   }
   return { apps, hosts };
@@ -80,7 +81,7 @@ export function projectCertificates(
   const certificates: [string, PublishedCertificate | null][] = [];
   for (const [host, route] of hosts) {
     const has = certificateOfHost(state, host, policy, route);
-    if (has !== null) certificates.push([host, published(has, policy, loadCertificate)]);
+    if (has !== null) certificates.push([host, loaded(has, policy, loadCertificate)]);
   }
   return certificates;
 }
@@ -89,30 +90,38 @@ export function isEmpty(changes: Omit<TableChanges, 'generation'>): boolean {
   return changes.apps.length === 0 && changes.hosts.length === 0 && changes.certificates.length === 0;
 }
 
-/** Of what was judged when it came; its PEM is not looked at. */
-function published(
-  { app, alias, certificate }: NonNullable<ReturnType<typeof certificateOfHost>>,
+type Found = NonNullable<ReturnType<typeof certificateOfHost>>;
+
+function idOf(found: Found | null): string | null {
+  return found === null ? null : certificateId(found.certificate);
+}
+
+function loaded(
+  found: Found,
   policy: TablePolicy,
   loadCertificate: LoadCertificate,
 ): PublishedCertificate | null {
-  const { id, keyType, keyBits } = certificate;
-  const sealed = loadCertificate(app, alias, id);
-  if (sealed === null) return null;
-  const served = servedTime(certificate, policy);
-  const validUntil = covers(certificate.names, alias) ? certificate.notAfter : 0;
+  const { app, alias, certificate } = found;
+  const sealed = loadCertificate(app, alias, certificateId(certificate));
+  return sealed === null ? null : publishedCertificate(found, sealed, policy);
+}
+
+/** Of what was judged when it came; its PEM is not looked at. */
+export function publishedCertificate(
+  { app, alias, certificate }: Found,
+  sealed: Uint8Array,
+  policy: TablePolicy,
+): PublishedCertificate {
+  const head = certificateHead(certificate);
+  const { id, keyType, keyBits } = head;
+  const served = servedTime(head, policy);
+  const validUntil = standsFor(certificate) ? head.notAfter : 0;
   const always = { id, keyType, keyBits, validUntil, app, alias, sealed };
   return served === null ? always : { ...always, served };
 }
 
-/** By the name itself, or a wildcard for its first label (RFC 6125 6.4.3). */
-function covers(names: readonly string[], alias: string): boolean {
-  if (names.includes(alias)) return true;
-  const wildcard = `*${alias.slice(alias.indexOf('.'))}`;
-  return names.some((name) => name === wildcard || [alias, wildcard].includes(name.toLowerCase()));
-}
-
 /** Null where the policy serves a certificate whatever the time. */
-function servedTime({ notBefore, notAfter }: CertificateRef, policy: TablePolicy): ServedTime | null {
+function servedTime({ notBefore, notAfter }: CertificateHead, policy: TablePolicy): ServedTime | null {
   const from = policy.certificates.notYetValid === 'fallback' ? notBefore : null;
   const until = policy.certificates.expired === 'fallback' ? notAfter : null;
   return from === null && until === null ? null : { from, until };

@@ -4,6 +4,7 @@
  */
 import type { AppKey } from '../spi/events.ts';
 import { endpointKey } from './address-policy.ts';
+import { heldAlias, type ShownAlias, shownAlias } from './shown-alias.ts';
 import type { AliasRecord, Application, EndpointKey, EndpointRecord, RoutingState } from './state.ts';
 
 /** An application's record without what has items of its own. */
@@ -29,8 +30,8 @@ export type RecordChange =
       readonly kind: 'alias';
       readonly app: AppKey;
       readonly alias: string;
-      readonly before: AliasRecord | null;
-      readonly after: AliasRecord | null;
+      readonly before: ShownAlias | null;
+      readonly after: ShownAlias | null;
       readonly place?: Place;
     };
 
@@ -53,7 +54,7 @@ export function recordChanges(
     for (const [endpoint, difference] of differences(was?.endpoints, is?.endpoints, keyOf))
       changes.push({ kind: 'endpoint', app, endpoint, ...difference });
     for (const [alias, difference] of differences(was?.aliases, is?.aliases, aliasOf))
-      changes.push({ kind: 'alias', app, alias, ...difference });
+      changes.push({ kind: 'alias', app, alias, ...inEach(difference, shownAlias) });
   }
   return changes;
 }
@@ -71,7 +72,10 @@ export function undoChange(app: Application | null, change: RecordChange): Appli
         ...record,
         endpoints: replaced(record.endpoints, change, (one) => keyOf(one) === change.endpoint),
       }
-    : { ...record, aliases: replaced(record.aliases, change, (one) => one.alias === change.alias) };
+    : {
+        ...record,
+        aliases: replaced(record.aliases, inEach(change, heldAlias), (one) => one.alias === change.alias),
+      };
 }
 
 interface Difference<T> {
@@ -121,6 +125,14 @@ function differences<T>(
     else found.push([key, { before: item, after: moved.get(key) ?? null, place }]);
   }
   return [...found, ...others];
+}
+
+function inEach<T, U>({ before, after, ...rest }: Difference<T>, make: (item: T) => U): Difference<U> {
+  return {
+    ...rest,
+    before: before === null ? null : make(before),
+    after: after === null ? null : make(after),
+  };
 }
 
 /** Takes a change of one item back. */

@@ -1,9 +1,10 @@
 /** Where the requests of a host name go. Who has the name is ownership.ts's to say. */
 import type { AppKey } from '../spi/events.ts';
+import { type CertificateRef, certificateWarnings } from './certificate-ref.ts';
 import { winnerOfName } from './ownership.ts';
 import type { TablePolicy } from './policy.ts';
 import type { HostRoute } from './routing-table.ts';
-import type { AliasRecord, CertificateRef, RoutingState } from './state.ts';
+import type { AliasRecord, NameClaims, RoutingState } from './state.ts';
 import { findAlias } from './transition-aliases.ts';
 
 /** The judge's word (pem/types.ts) for a certificate that does not stand for its alias. */
@@ -16,7 +17,11 @@ const NAME_MISMATCH = 'CERT_NAME_MISMATCH';
  */
 export function resolveHost(state: RoutingState, host: string, policy: TablePolicy): HostRoute | null {
   const claims = state.names.get(host);
-  if (claims === undefined) return null;
+  return claims === undefined ? null : routeOf(claims, policy);
+}
+
+/** The same of who claims the host. */
+export function routeOf(claims: NameClaims, policy: TablePolicy): HostRoute | null {
   const winner = winnerOfName(claims);
   if (winner === null) return null;
   const { app, kind } = winner;
@@ -33,10 +38,22 @@ export function certificateOfHost(
 ): { readonly app: AppKey; readonly alias: string; readonly certificate: CertificateRef } | null {
   if (route === null) return null;
   const record: AliasRecord | undefined = findAlias(state.apps.get(route.app), host);
-  if (record === undefined || !record.announced || record.certificate === null) return null;
-  const { certificate } = record;
-  const isFor = policy.certificates.nameMismatch === 'serve' || !certificate.warnings.includes(NAME_MISMATCH);
-  return isFor ? { app: route.app, alias: host, certificate } : null;
+  const certificate = record === undefined ? null : servableOf(record, policy);
+  return certificate === null ? null : { app: route.app, alias: host, certificate };
+}
+
+/** The certificate that the holder of an alias has for it, wherever the alias leads; null where it has none to be served. */
+export function servableOf(
+  { announced, certificate }: AliasRecord,
+  policy: TablePolicy,
+): CertificateRef | null {
+  if (!announced || certificate === null) return null;
+  return policy.certificates.nameMismatch === 'serve' || standsFor(certificate) ? certificate : null;
+}
+
+/** Whether it stands for its alias, as it was judged: of the names it has, not all are remembered. */
+export function standsFor(certificate: CertificateRef): boolean {
+  return !certificateWarnings(certificate).includes(NAME_MISMATCH);
 }
 
 /** Whether alias traffic of an application goes to its node frontends. */

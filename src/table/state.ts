@@ -4,23 +4,9 @@
  */
 import type { OrderedMap } from 'immutable';
 import type { AppKey, EndpointFacts } from '../spi/events.ts';
+import type { CertificateRef } from './certificate-ref.ts';
 import { LayeredMap } from './layered-map.ts';
 import { OrderedMap as newOrderedMap } from './persistent.ts';
-
-/** What the table remembers of a certificate. The PEM and the key are in the store, by (application, alias). */
-export interface CertificateRef {
-  /** Identity of chain and key; a change of it is a new certificate. */
-  readonly id: string;
-  readonly fingerprint: string;
-  readonly names: readonly string[];
-  readonly keyType: string;
-  readonly keyBits: number;
-  /** Epoch milliseconds. */
-  readonly notBefore: number;
-  readonly notAfter: number;
-  readonly issuer: string;
-  readonly warnings: readonly string[];
-}
 
 /** A certificate that was refused for an alias: shown, never served. */
 export interface CertificateRefusal {

@@ -1,5 +1,6 @@
 /** add_ssl (already judged), refuse_ssl and remove_ssl. Keyed by (application, alias): one tenant's late remove hits no other's. */
 import { appKeyOf, type RoutingEvent } from '../spi/events.ts';
+import { type CertificateRef, certificateId } from './certificate-ref.ts';
 import type { Stamp, TableEvent, Transition } from './events.ts';
 import type { TablePolicy } from './policy.ts';
 import type { AliasRecord, Application, RoutingState } from './state.ts';
@@ -21,7 +22,7 @@ type RemoveSsl = Extract<RoutingEvent, { action: 'remove_ssl' }>;
  */
 export function addSsl(state: RoutingState, event: AddSsl, policy: TablePolicy, stamp: Stamp): Transition {
   const held = findAlias(state.apps.get(appKeyOf(event.app)), event.alias);
-  const isHeld = held?.certificate?.id === event.certificate.id;
+  const isHeld = held !== undefined && isSame(held.certificate, event.certificate);
   if (isHeld && held.refusal === null && held.retiresAt === undefined) return unchanged(state);
   const update = { certificate: event.certificate, refusal: null };
   return updateAlias(state, event, policy, stamp, isHeld ? update : { ...update, ...replacing(held, stamp) });
@@ -121,4 +122,9 @@ function updateAlias(
 /** In place: the order of claims stays. */
 function replaceAlias(app: Application, record: AliasRecord): Application {
   return { ...app, aliases: app.aliases.map((held) => (held.alias === record.alias ? record : held)) };
+}
+
+/** Whatever is known of it now: what was said of it then stays. */
+function isSame(held: CertificateRef | null, other: CertificateRef): boolean {
+  return held !== null && certificateId(held) === certificateId(other);
 }

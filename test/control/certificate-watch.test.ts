@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { createCertificateCalendar } from '../../src/control/certificate-calendar.ts';
 import type { CertificateView, PlatformFacts } from '../../src/control/certificate-view.ts';
 import { createCertificateWatch } from '../../src/control/certificate-watch.ts';
+import { type CertificateFacts, packCertificate } from '../../src/table/certificate-ref.ts';
 import type { TablePolicy } from '../../src/table/policy.ts';
 import { recoverState } from '../../src/table/recover-state.ts';
-import { type Application, type CertificateRef, emptyState } from '../../src/table/state.ts';
+import { type Application, emptyState } from '../../src/table/state.ts';
 import { application } from '../store/samples.ts';
 import { memoryLog, memoryMetrics } from '../support/memory-telemetry.ts';
 import { policy } from '../table/scenery.ts';
@@ -24,7 +25,7 @@ interface Alias {
 }
 
 function appWith(name: string, aliases: readonly Alias[]): Application {
-  const facts: CertificateRef = {
+  const facts: CertificateFacts = {
     ...{ id: 'c0ffee', fingerprint: 'ab'.repeat(32), names: ['www.test'], keyType: 'rsa', keyBits: 2048 },
     ...{ notBefore: 0, notAfter: 0, issuer: 'CN=test', warnings: [] },
   };
@@ -37,7 +38,10 @@ function appWith(name: string, aliases: readonly Alias[]): Application {
       certificate:
         ends === null
           ? null
-          : { ...facts, notBefore: NOW + begins * DAY, notAfter: NOW + ends * DAY, warnings },
+          : packCertificate({
+              ...facts,
+              ...{ notBefore: NOW + begins * DAY, notAfter: NOW + ends * DAY, warnings },
+            }),
     })),
   };
 }

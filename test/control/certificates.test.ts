@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unsealPem } from '../../src/seal/sealed-pem.ts';
+import { certificateId } from '../../src/table/certificate-ref.ts';
 import { testCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { body, delivery, memoryStore } from './fakes.ts';
@@ -29,7 +30,10 @@ test('a good certificate is stored and published for its alias, with its key', a
   const { keyPem } = unsealPem(store.keys, served, served.sealed) ?? {};
   assert.ok(keyPem?.startsWith('-----BEGIN PRIVATE KEY-----'));
   assert.equal(control.status().certificates, 1);
-  assert.equal(control.state().apps.get('demo/app')?.aliases[0]?.certificate?.id, served.id);
+  assert.equal(
+    certificateId(control.state().apps.get('demo/app')?.aliases[0]?.certificate ?? assert.fail()),
+    served.id,
+  );
   await control.stop();
 });
 

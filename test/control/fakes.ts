@@ -100,6 +100,7 @@ export function memoryStore(): MemoryStore {
         yield [app, alias, certificate];
       }
     },
+    forgetRead: () => undefined,
     frozenCertificate: (app, alias) => store.frozenCertificates.get(`${app} ${alias}`) ?? null,
     async commit(batch) {
       store.attempts += 1;

@@ -63,6 +63,7 @@ test('what was made of the applications while the store was read is published as
   const run = async (prepare: (apps: readonly Application[]) => Prepared | null, ...bodies: Buffer[]) => {
     const opening = beginOpening(dir, true);
     const prepared = prepare((await opening?.apps) ?? []);
+    if (prepared !== null) opening?.eachCertificate(prepared.take);
     const store = await openStore({ dir, opening, maxQuarantined: 10, isRecovered: true, log: memoryLog() });
     const it = scene({ store, policy }, memoryStore());
     await it.control.recover(prepared);
@@ -90,6 +91,7 @@ test('what was made of the applications while the store was read is published as
   assert.deepEqual(ahead.table, plain.table);
   assert.equal(ahead.table.certificates.size, 1);
   assert.equal(ahead.state.names, ahead.prepared?.state.names, 'it was used');
+  assert.equal(ahead.prepared?.certificates()?.length, 1);
   assert.deepEqual(
     [ahead.state.nextClaim, [...ahead.state.tombstones.keys()]],
     [plain.state.nextClaim, [...plain.state.tombstones.keys()]],

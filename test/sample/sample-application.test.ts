@@ -10,6 +10,7 @@ import { type SampleApplication, startSampleApplication } from '../../src/sample
 import { readEvent } from '../../src/spi/decode.ts';
 import { startIntake } from '../../src/stomp/intake.ts';
 import { publishBodies } from '../../src/stomp/publish.ts';
+import { packCertificate } from '../../src/table/certificate-ref.ts';
 import type { TableEvent } from '../../src/table/events.ts';
 import type { TablePolicy } from '../../src/table/policy.ts';
 import { project } from '../../src/table/project.ts';
@@ -70,7 +71,7 @@ function judged(event: Extract<ReturnType<typeof readEvent>, { kind: 'event' }>[
   const verdict = judgeCertificate({ ...event, now: Date.now() });
   assert.ok(verdict.ok);
   if (!verdict.ok) throw new Error('unreachable');
-  const certificateRef = { ...verdict.facts, warnings: verdict.warnings };
+  const certificateRef = packCertificate({ ...verdict.facts, warnings: verdict.warnings });
   assert.deepEqual(verdict.warnings, []);
   return { action: 'add_ssl', app: event.app, alias: event.alias, certificate: certificateRef };
 }

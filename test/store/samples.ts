@@ -1,4 +1,5 @@
 /** Records and batches for the store's tests. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { emptyTransaction } from '../../src/store/empty-transaction.ts';
 import type { KeySource } from '../../src/store/master-key.ts';
 import { openStore, type StoreOptions } from '../../src/store/open-store.ts';
 import type { QuarantineEntry, SealedCertificate, Store, StoreBatch } from '../../src/store/types.ts';
+import { packCertificate } from '../../src/table/certificate-ref.ts';
 import type { Application } from '../../src/table/state.ts';
 import { memoryLog } from '../support/memory-telemetry.ts';
 
@@ -66,7 +68,7 @@ export function application(appName: string, namespace = 'demo'): Application {
         alias: 'foo.example.com',
         announced: true,
         claim: 7,
-        certificate: {
+        certificate: packCertificate({
           id: 'c0ffee',
           fingerprint: 'ab'.repeat(32),
           names: ['foo.example.com', '*.example.com'],
@@ -76,7 +78,7 @@ export function application(appName: string, namespace = 'demo'): Application {
           notAfter: 2_110_000_000_456,
           issuer: 'CN=Müller & Söhne',
           warnings: [],
-        },
+        }),
         refusal: null,
       },
     ],

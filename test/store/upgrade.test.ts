@@ -5,8 +5,10 @@ import { test } from 'node:test';
 import { open } from 'lmdb';
 import { seal } from '../../src/seal/envelope.ts';
 import { unsealPem } from '../../src/seal/sealed-pem.ts';
+import { FORMAT } from '../../src/store/format.ts';
 import type { RecordKey } from '../../src/store/records.ts';
 import { json, LMDB_OPTIONS, openTables, tableOf } from '../../src/store/tables.ts';
+import { shownApplication } from '../../src/table/shown-alias.ts';
 import { memoryLog } from '../support/memory-telemetry.ts';
 import { application, batch, openTestStore, quarantined, testRing, withDirectory } from './samples.ts';
 
@@ -119,9 +121,42 @@ test('a store of format 3, whose certificates are sealed as text, is read as it 
     );
     await store.close();
     assert.deepEqual(log.lines, []);
-    assert.equal(await format(), 4);
+    assert.equal(await format(), FORMAT);
   });
 });
+
+for (const isRecovered of [true, false]) {
+  const how = isRecovered ? 'as it is verified' : 'by lmdb';
+  test(`a store of format 4, which holds what is known of certificates as it is shown, is read as it is, ${how}`, async () => {
+    await withDirectory(async (dir) => {
+      const shop = application('shop');
+      const shown = shownApplication(shop);
+      assert.equal(typeof shown.aliases[0]?.certificate, 'object');
+      await (await openTestStore(dir)).close();
+      const { root, meta } = openTables(`${dir}/state.mdb`);
+      const apps = tableOf<object, string>(root, 'apps', json());
+      const frozenApps = tableOf<object, string>(root, 'frozen-apps', json());
+      await root.childTransaction(() => {
+        meta.put('format', 4);
+        meta.put('frozenSince', 5);
+        apps.put(shop.key, shown);
+        frozenApps.put(shop.key, { app: shown });
+        frozenApps.put('demo/none', { app: null });
+      });
+      await root.close();
+      for (const start of ['first', 'second']) {
+        const store = await openTestStore(dir, { isRecovered });
+        const found = store.recover();
+        assert.deepEqual(found.apps, [shop], start);
+        assert.deepEqual(found.frozen?.apps, [
+          ['demo/none', null],
+          [shop.key, shop],
+        ]);
+        await store.close();
+      }
+    });
+  });
+}
 
 test('an upgrade that was broken off between two transactions goes on at the next start', async () => {
   await withDirectory(async (dir) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { maxAliasesPerApp } from '../../src/table/bounds.ts';
-import { certificateOfHost, resolveHost } from '../../src/table/resolve-host.ts';
+import { resolveHost } from '../../src/table/resolve-host.ts';
 import type { RoutingState } from '../../src/table/state.ts';
 import {
   add,
@@ -15,14 +15,14 @@ import {
   refuseSsl,
   removeAlias,
   removeSsl,
+  servedId,
   stateAfter,
   step,
 } from './scenery.ts';
 
 const www = 'www.shop.test';
 const ownerOf = (state: RoutingState, host = www) => resolveHost(state, host, policy)?.app ?? null;
-const idOf = (state: RoutingState, host = www) =>
-  certificateOfHost(state, host, policy)?.certificate.id ?? null;
+const idOf = (state: RoutingState, host = www) => servedId(state, host);
 const recordOf = (state: RoutingState, app: string, alias = www) =>
   state.apps.get(app)?.aliases.find((record) => record.alias === alias);
 

@@ -97,7 +97,7 @@ function aliasOperation(app: string, known: Known, kind: string, alias: string):
   const held = known.aliases.get(alias);
   const next = () => {
     known.certificates += 1;
-    return `${app} ${alias} ${known.certificates}`;
+    return `${app}#${alias}#${known.certificates}`;
   };
   if (kind === 'alias' || kind === 'secureAlias') {
     if (held !== undefined) return [];

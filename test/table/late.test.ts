@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recoverState } from '../../src/table/recover-state.ts';
-import { certificateOfHost, resolveHost } from '../../src/table/resolve-host.ts';
+import { resolveHost } from '../../src/table/resolve-host.ts';
 import type { RoutingState } from '../../src/table/state.ts';
 import { transition } from '../../src/table/transition.ts';
 import {
@@ -17,6 +17,7 @@ import {
   remove,
   removeAlias,
   removeSsl,
+  servedId,
   stateAfter,
   type Timed,
   timed,
@@ -24,7 +25,7 @@ import {
 
 const www = 'www.shop.test';
 const { certificateGraceMs, swapMs, tombstoneMs } = policy.windows;
-const idOf = (state: RoutingState) => certificateOfHost(state, www, policy)?.certificate.id ?? null;
+const idOf = (state: RoutingState) => servedId(state, www);
 const recordOf = (state: RoutingState, app = 'demo/app') =>
   state.apps.get(app)?.aliases.find(({ alias }) => alias === www);
 

@@ -1,8 +1,10 @@
 /** The table against a model that is too simple to be wrong: lists and sets, searched from end to end. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { appKeyOf } from '../../src/spi/events.ts';
+import { certificateId } from '../../src/table/certificate-ref.ts';
 import type { TableEvent } from '../../src/table/events.ts';
 import type { HostRoute, PublishedCertificate } from '../../src/table/routing-table.ts';
 import { eventIn, sharedWorld } from './arbitrary-events.ts';
@@ -58,7 +60,7 @@ function apply(model: Model, event: TableEvent): void {
       return;
     case 'add_ssl':
       model.apps.add(app);
-      model.certificates.set(`${app} ${event.alias}`, event.certificate.id);
+      model.certificates.set(`${app} ${event.alias}`, certificateId(event.certificate));
       return;
     case 'refuse_ssl':
       model.apps.add(app);

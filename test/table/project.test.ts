@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { certificateFacts, packCertificate } from '../../src/table/certificate-ref.ts';
 import type { TableEvent } from '../../src/table/events.ts';
 import type { TablePolicy } from '../../src/table/policy.ts';
 import { isEmpty, project } from '../../src/table/project.ts';
@@ -189,7 +190,10 @@ test('a certificate for other names than its alias is published or not, as the p
   assert.ok(event.action === 'add_ssl' && 'certificate' in event);
   const other: TableEvent = {
     ...event,
-    certificate: { ...event.certificate, warnings: ['CERT_NAME_MISMATCH'] },
+    certificate: packCertificate({
+      ...certificateFacts(event.certificate),
+      warnings: ['CERT_NAME_MISMATCH'],
+    }),
   };
   assert.equal(changesOf(start, other).certificates.length, 1);
   assert.equal(changesOf(start, other, strict({ nameMismatch: 'fallback' })).certificates.length, 0);

@@ -1,11 +1,13 @@
 /** Builders for table tests: a policy, events in short, and plain views of states. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AppRef, EndpointFacts } from '../../src/spi/events.ts';
+import { type CertificateRef, certificateId, packCertificate } from '../../src/table/certificate-ref.ts';
 import type { Stamp, TableEvent, Transition } from '../../src/table/events.ts';
 import type { TablePolicy } from '../../src/table/policy.ts';
 import { project } from '../../src/table/project.ts';
+import { certificateOfHost } from '../../src/table/resolve-host.ts';
 import type { TableChanges } from '../../src/table/routing-table.ts';
-import { type CertificateRef, emptyState, type RoutingState } from '../../src/table/state.ts';
+import { emptyState, type RoutingState } from '../../src/table/state.ts';
 import { transition } from '../../src/table/transition.ts';
 
 export const policy: TablePolicy = {
@@ -47,7 +49,7 @@ export function facts(at: string, over: Partial<EndpointFacts> = {}): EndpointFa
 }
 
 export function certificate(id: string): CertificateRef {
-  return {
+  return packCertificate({
     id,
     fingerprint: `fp-${id}`,
     names: [],
@@ -57,7 +59,13 @@ export function certificate(id: string): CertificateRef {
     notAfter: 1,
     issuer: 'CN=test',
     warnings: [],
-  };
+  });
+}
+
+/** Id of the certificate that a host's handshakes get. */
+export function servedId(state: RoutingState, host: string): string | null {
+  const found = certificateOfHost(state, host, policy);
+  return found === null ? null : certificateId(found.certificate);
 }
 
 export const create = (key: string): TableEvent => ({
