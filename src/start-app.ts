@@ -6,9 +6,9 @@ import type { Headgear } from './app.ts';
 import { readFolderTrouble } from './config/check-files.ts';
 import { ConfigError } from './config/config-error.ts';
 import { forgetSecrets } from './config/environment.ts';
-import { loadConfig } from './config/load.ts';
+import type { Problem } from './config/problem.ts';
+import { stateDirAhead } from './config/read-document.ts';
 import type { Config } from './config/schema.ts';
-import { shadowOf } from './config/shadow.ts';
 import type { SampleOptions } from './start-sample.ts';
 import { beginOpening } from './store/opening.ts';
 
@@ -28,7 +28,43 @@ export async function startApp(options: StartOptions): Promise<Headgear> {
   return startSample(options);
 }
 
-async function startConfigured(file: string, { shadow, nginxConfDir }: StartOptions): Promise<Headgear> {
+/** The store is read while the configuration is judged and the program loaded: that takes as long as a hundred thousand certificates. */
+async function startConfigured(file: string, options: StartOptions): Promise<Headgear> {
+  const dir = options.shadow === true ? null : stateDirAhead(file);
+  const ahead = dir === null ? null : { dir, opening: beginOpening(dir, true) };
+  let opening = ahead?.opening ?? null;
+  try {
+    const { config, warnings, nginxConfDir } = await goodConfig(file, options);
+    if (config.stateDir !== ahead?.dir) {
+      await opening?.abandon();
+      opening = beginOpening(config.stateDir, true);
+    }
+    const { startHeadgear } = await import('./app.ts');
+    const headgear = await startHeadgear(config, file, nginxConfDir, opening);
+    // For as long as the process lives: what rotates logs says so with SIGHUP.
+    process.on('SIGHUP', headgear.reopenLogs);
+    for (const { path, message } of warnings) headgear.log.warn('configuration', { path, message });
+    headgear.log.info('ready', { ...headgear.addresses });
+    return headgear;
+  } catch (error) {
+    await opening?.abandon();
+    throw error;
+  }
+}
+
+interface Good {
+  readonly config: Config;
+  readonly warnings: readonly Problem[];
+  /** Of a shadow. */
+  readonly nginxConfDir: string | null;
+}
+
+/** Rejects with a `ConfigError`. */
+async function goodConfig(file: string, { shadow, nginxConfDir }: StartOptions): Promise<Good> {
+  const [{ loadConfig }, { shadowOf }] = await Promise.all([
+    import('./config/load.ts'),
+    import('./config/shadow.ts'),
+  ]);
   const loaded = loadConfig(file, process.env);
   forgetSecrets(process.env);
   if (!loaded.ok) throw new ConfigError(file, loaded.problems);
@@ -37,26 +73,5 @@ async function startConfigured(file: string, { shadow, nginxConfDir }: StartOpti
   const incumbent = shadow === true ? (chosen.config.shadow.nginxConfDir ?? null) : null;
   const problem = incumbent === null ? null : readFolderTrouble(incumbent);
   if (problem !== null) throw new ConfigError(file, [{ path: 'shadow.nginxConfDir', message: problem }]);
-  const headgear = await startBesideReading(chosen.config, file, incumbent);
-  // For as long as the process lives: what rotates logs says so with SIGHUP.
-  process.on('SIGHUP', headgear.reopenLogs);
-  for (const { path, message } of loaded.warnings) headgear.log.warn('configuration', { path, message });
-  headgear.log.info('ready', { ...headgear.addresses });
-  return headgear;
-}
-
-/** The store is read while the program is loaded: that takes as long as a hundred thousand certificates. */
-async function startBesideReading(
-  config: Config,
-  file: string,
-  nginxConfDir: string | null,
-): Promise<Headgear> {
-  const opening = beginOpening(config.stateDir, true);
-  try {
-    const { startHeadgear } = await import('./app.ts');
-    return await startHeadgear(config, file, nginxConfDir, opening);
-  } catch (error) {
-    await opening?.abandon();
-    throw error;
-  }
+  return { config: chosen.config, warnings: loaded.warnings, nginxConfDir: incumbent };
 }

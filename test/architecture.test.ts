@@ -127,7 +127,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'http-proxy': ['engine-http-proxy/'],
   immutable: ['table/'],
   'ipaddr.js': ['table/', 'http/'],
-  'js-yaml': ['spi/document.ts', 'config/load.ts'],
+  'js-yaml': ['spi/document.ts', 'config/read-document.ts'],
   lmdb: ['store/'],
   'lru-cache': ['certificates/'],
   'node-forge': ['pem/'],

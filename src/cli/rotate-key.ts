@@ -1,5 +1,7 @@
 /** `headgear rotate-key`: a new master key for the private keys in the store. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_STATE_DIR } from '../config/default-state-dir.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/problem.ts';
 import type { configSchema } from '../config/schema.ts';
@@ -34,7 +36,9 @@ says when the former one may go.
     const waitMs = Number(values['wait-seconds']) * 1_000;
     if (!(waitMs >= 0)) throw new UsageError('--wait-seconds wants a number');
     const config =
-      values.config === undefined ? { masterKey: {}, stateDir: './var' } : configured(values.config, io);
+      values.config === undefined
+        ? { masterKey: {}, stateDir: DEFAULT_STATE_DIR }
+        : configured(values.config, io);
     if (config === null) return EXIT.failed;
     const source = keySourceOf(config.masterKey, config.stateDir);
     if (source.kind === 'given') {

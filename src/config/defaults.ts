@@ -1,6 +1,8 @@
 /** The embedded configuration of `npm start`, where no file is given: a sample to play with, on this machine. */
+
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
+import { DEFAULT_STATE_DIR } from './default-state-dir.ts';
 import { type Config, configSchema } from './schema.ts';
 
 export interface SampleFiles {
@@ -28,7 +30,7 @@ export function sampleConfig(files: SampleFiles, ports: SamplePorts = DEFAULT_PO
     listeners: { http: [{ host, port: ports.http }], https: [{ host, port: ports.https }] },
     admin: { host: '127.0.0.1', port: ports.admin },
     intake: { host: '127.0.0.1', port: ports.intake },
-    stateDir: resolve(files.stateDir ?? './var'),
+    stateDir: resolve(files.stateDir ?? DEFAULT_STATE_DIR),
     tls: { certificates: files.certificates.map(({ certFile, keyFile }) => ({ certFile, keyFile })) },
     endpoints: { allowLoopbackEndpoints: true },
   });

@@ -2,8 +2,10 @@
  * The configuration: every key, its unit, its default. `validate.ts` turns a parsed file into this or into the list of all
  * problems; nothing else in the house reads raw configuration. Times are milliseconds (`...Ms`), sizes bytes (`...Bytes`).
  */
+
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
+import { DEFAULT_STATE_DIR } from './default-state-dir.ts';
 import { certificatesSection } from './schema-certificates.ts';
 import { clientCertificatesSection } from './schema-client-certificates.ts';
 import { httpsSection } from './schema-https.ts';
@@ -115,7 +117,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   table: tableSchema,
   journal: journalSchema,
-  stateDir: z.string().min(1).default('./var'),
+  stateDir: z.string().min(1).default(DEFAULT_STATE_DIR),
   store: storeSection,
   shadow: shadowSection,
   tls: tlsSection.prefault({}),

@@ -60,7 +60,8 @@ const MAX_READ_MS = 300_000;
 
 /** Reads a file that nobody writes to. */
 export function beginReading(task: ReadTask): Reading {
-  const thread = new Worker(moduleBeside('reading-thread', import.meta.url), { workerData: task });
+  // It begins before the secrets among the variables are forgotten, and has no need of any.
+  const thread = new Worker(moduleBeside('reading-thread', import.meta.url), { workerData: task, env: {} });
   const apps: Application[] = [];
   const sealed: ReadPart[] = [];
   const certificates = { [Symbol.iterator]: () => certificatesIn(sealed) };

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -8,7 +16,9 @@ import { runCli } from '../../src/cli/run-cli.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { problemText } from '../../src/config/problem.ts';
 import { startApp } from '../../src/start-app.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { pemFixture, testCertificate } from '../support/certificates.ts';
+import { memoryLog } from '../support/memory-telemetry.ts';
 import { memoryIo } from './memory-io.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'headgear-check-'));
@@ -163,6 +173,23 @@ for (const [what, config, path, reason] of refused) {
     });
   });
 }
+
+test('a start with a bad configuration lets go of the state that it began to read, and leaves it as it was', async () => {
+  const stateDir = join(folder, 'state');
+  const open = () => openStore({ dir: stateDir, maxQuarantined: 1, log: memoryLog() });
+  await (await open()).close();
+  const before = readFileSync(join(stateDir, 'state.mdb'));
+  const { file } = await check({
+    ...base,
+    stateDir,
+    tls: { certificates: [{ certFile: 'a', keyFile: 'b' }] },
+  });
+  await assert.rejects(startApp({ configFile: file }), ConfigError);
+  const { file: unknown } = await check({ ...base, stateDir, noSuchKey: 1 });
+  await assert.rejects(startApp({ configFile: unknown }), ConfigError);
+  assert.deepEqual(readFileSync(join(stateDir, 'state.mdb')), before);
+  await (await open()).close();
+});
 
 test('a master key that everybody can read is warned of', async () => {
   writeFileSync(join(folder, 'open.key'), `${'ab'.repeat(32)}\n`);

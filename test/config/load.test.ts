@@ -8,6 +8,7 @@ import { anyAddress, sampleConfig } from '../../src/config/defaults.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { nearest } from '../../src/config/nearest.ts';
 import { problemText } from '../../src/config/problem.ts';
+import { stateDirAhead } from '../../src/config/read-document.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { validateConfig } from '../../src/config/validate.ts';
 
@@ -61,6 +62,20 @@ tls: { certificates: [{ certFile: a.crt, keyFile: ../a.key }] }
     assert.equal(config.accessLog.file, '/var/log/access.log');
     assert.equal(config.tls.certificates[0]?.keyFile, join(folder, '..', 'a.key'));
     assert.equal(config.bus?.passcode, 's3cret');
+  });
+
+  it('says where the state is going to be before it is judged, and nothing where it will not be good', () => {
+    const json = { cloudDomain: 'apps.example.com', listeners: { http: [{ port: 81 }] }, stateDir: '../up' };
+    const files = [
+      write('a.yaml', `${MINIMAL}stateDir: state # here\n`),
+      write('b.yaml', `\uFEFF${MINIMAL}stateDir: "/var/lib/head\\x67ear"\n`),
+      write('c.yaml', MINIMAL),
+      write('d.json', JSON.stringify(json)),
+    ];
+    for (const file of files) assert.equal(stateDirAhead(file), load(file).stateDir, file);
+    assert.equal(stateDirAhead(join(folder, 'none.yaml')), null);
+    for (const text of ['{', 'text', 'stateDir: [a]', 'stateDir: 7'])
+      assert.equal(stateDirAhead(write('bad.yaml', `${text}\n`)), null, text);
   });
 
   it('leaves the words stderr, stdout and off alone', () => {
