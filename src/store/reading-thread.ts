@@ -3,7 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { oddityOf, type SeeRecord } from './page-check.ts';
 import type { Room } from './page-tree.ts';
 import type { ReadMessage, ReadPart, ReadTask } from './reading.ts';
-import { valueBytes } from './records.ts';
 import { readCertificate } from './sealed-records.ts';
 import { SLAB_BYTES } from './slabs.ts';
 
@@ -15,10 +14,10 @@ const { path, keep } = workerData as ReadTask;
 const apps = createPacker('apps', APPS_SLAB_BYTES);
 const certificates = createPacker('certificates', SLAB_BYTES);
 
-const see: SeeRecord = (table, key, bytes) => {
-  if (table === APPS) apps.add(valueBytes(bytes), null);
+const see: SeeRecord = (table, key, value) => {
+  if (table === APPS) apps.add(value, null);
   else if (table === CERTIFICATES && Array.isArray(key)) {
-    const { id, sealed } = readCertificate(valueBytes(bytes), (part) => part);
+    const { id, sealed } = readCertificate(value, (part) => part);
     certificates.add(sealed, [key[0], key[1], id]);
   }
 };

@@ -25,13 +25,14 @@ export function encodeRecord(table: string, key: RecordKey, value: string | Buff
 /** Puts mark and checksum before the value, which stands in its place. `keyText`: the key as JSON. */
 export function completeRecord(table: string, keyText: string, record: Buffer): void {
   record[0] = MARK;
-  record.writeUInt32BE(checksum(table, keyText, record), 1);
+  record.writeUInt32BE(checksum(table, keyText, valueBytes(record)), 1);
 }
 
-/** True when the bytes are a whole record of this table and key. */
-export function isSoundRecord(table: string, key: RecordKey, bytes: Buffer): boolean {
-  if (bytes.length <= RECORD_HEAD_BYTES || bytes[0] !== MARK) return false;
-  return bytes.readUInt32BE(1) === checksum(table, JSON.stringify(key), bytes);
+/** The value's bytes, a part of the record's; null unless the bytes are a whole record of this table and key. */
+export function soundValue(table: string, key: RecordKey, bytes: Buffer): Buffer | null {
+  if (bytes.length <= RECORD_HEAD_BYTES || bytes[0] !== MARK) return null;
+  const value = valueBytes(bytes);
+  return bytes.readUInt32BE(1) === checksum(table, JSON.stringify(key), value) ? value : null;
 }
 
 /**
@@ -39,9 +40,9 @@ export function isSoundRecord(table: string, key: RecordKey, bytes: Buffer): boo
  * @throws StoreError STORE_DAMAGED when the bytes are not what was written.
  */
 export function decodeRecord(table: string, key: RecordKey, bytes: Buffer): Buffer {
-  if (!isSoundRecord(table, key, bytes))
-    throw new StoreError('STORE_DAMAGED', `a record of '${table}' is not what was written`);
-  return valueBytes(bytes);
+  const value = soundValue(table, key, bytes);
+  if (value !== null) return value;
+  throw new StoreError('STORE_DAMAGED', `a record of '${table}' is not what was written`);
 }
 
 /** The same of a record that is known to be whole. */
@@ -49,6 +50,6 @@ export function valueBytes(bytes: Buffer): Buffer {
   return bytes.subarray(RECORD_HEAD_BYTES);
 }
 
-function checksum(table: string, keyText: string, bytes: Buffer): number {
-  return crc32(valueBytes(bytes), textCrc32(`${table} ${keyText} `));
+function checksum(table: string, keyText: string, value: Buffer): number {
+  return crc32(value, textCrc32(`${table} ${keyText} `));
 }

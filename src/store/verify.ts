@@ -6,7 +6,7 @@
  * twice, and that there are as many as the table says: a page that stands in for another one shows in one of these.
  */
 import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
-import { isSoundRecord, type RecordKey } from './records.ts';
+import { type RecordKey, soundValue } from './records.ts';
 import { makeLockFile } from './state-directory.ts';
 import { LMDB_OPTIONS } from './tables.ts';
 
@@ -113,7 +113,7 @@ function readTable(table: Database<Buffer, RecordKey>, name: string, reading: Re
     if (seen.has(text)) throw new Error(`a key of '${name}' comes twice`);
     seen.add(text);
     if (seen.size > entryCount) break;
-    if (!legacy && !isSoundRecord(name, key, value))
+    if (!legacy && soundValue(name, key, value) === null)
       throw new Error(`a record of '${name}' is not what was written`);
     visit(name, key, value);
   }

@@ -1,12 +1,16 @@
 /** The registry of metrics: prom-client (owned here) behind our own narrow interface. All names get the prefix `headgear_`. */
-import {
-  collectDefaultMetrics,
-  Counter as PromCounter,
-  Gauge as PromGauge,
-  Histogram as PromHistogram,
-  Registry,
-} from 'prom-client';
+import { createRequire } from 'node:module';
 import type { Counter, Gauge, Histogram, Labels, Metrics } from './types.ts';
+
+// CommonJS, which it is: an `import` reads all of it once more in search of its exports.
+const require = createRequire(import.meta.url);
+const {
+  collectDefaultMetrics,
+  Counter: PromCounter,
+  Gauge: PromGauge,
+  Histogram: PromHistogram,
+  Registry,
+} = require('prom-client') as typeof import('prom-client');
 
 const PREFIX = 'headgear_';
 
