@@ -184,6 +184,21 @@ test('scenario 43: a certificate is published with its time of service where the
   assert.deepEqual(servedBy(strict({ notYetValid: 'fallback' })), { from: 0, until: null });
 });
 
+test('until when clients can believe a certificate follows from how it was judged: it may hold more names than are remembered', () => {
+  const start = stateAfter([addAlias('demo/a', 'www.x.test')]);
+  const validUntil = (warnings: readonly string[]) => {
+    const event = addSsl('demo/a', 'www.x.test', 'c1');
+    assert.ok(event.action === 'add_ssl' && 'certificate' in event);
+    const facts = certificateFacts(event.certificate);
+    assert.deepEqual([facts.names, facts.notAfter], [[], 1]);
+    const certificate = packCertificate({ ...facts, warnings });
+    return changesOf(start, { ...event, certificate }).certificates[0]?.[1]?.validUntil;
+  };
+  assert.equal(validUntil([]), 1);
+  assert.equal(validUntil(['CERT_CHAIN_REORDERED']), 1);
+  assert.equal(validUntil(['CERT_CHAIN_REORDERED', 'CERT_NAME_MISMATCH']), 0);
+});
+
 test('a certificate for other names than its alias is published or not, as the policy says', () => {
   const start = stateAfter([addAlias('demo/a', 'www.x.test')]);
   const event = addSsl('demo/a', 'www.x.test', 'c1');
