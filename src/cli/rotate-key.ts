@@ -1,5 +1,4 @@
 /** `headgear rotate-key`: a new master key for the private keys in the store. */
-
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_STATE_DIR } from '../config/default-state-dir.ts';
 import { loadConfig } from '../config/load.ts';

@@ -1,5 +1,4 @@
 /** The embedded configuration of `npm start`, where no file is given: a sample to play with, on this machine. */
-
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { DEFAULT_STATE_DIR } from './default-state-dir.ts';

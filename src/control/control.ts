@@ -45,8 +45,8 @@ export interface QuarantineDesk {
 
 export interface Control {
   /**
-   * Store -> state -> whole table published and confirmed. Deliveries wait until then, and until the keep-awake targets are set after it.
-   * Rejects with the store's error if that cannot be read. `prepared`: what was made of the applications while the store was verified.
+   * Store -> state -> whole table published and confirmed. Deliveries wait until then, and until keep-awake targets and certificate alerts are
+   * known after it. Rejects with the store's error if that cannot be read. `prepared`: what was made of the applications while the store was verified.
    */
   recover(prepared?: Prepared | null): Promise<void>;
   readonly deliver: DeliverySink;

@@ -41,6 +41,8 @@ export interface WholeRead {
   readonly certificates: Iterable<HeldCertificate>;
 }
 
+export type TakeCertificates = (some: Iterable<HeldCertificate>) => void;
+
 export interface Reading {
   /**
    * All applications, which are read first: of a file that may yet turn out to be odd. Those of `whole` are the same list then. null: they
@@ -48,7 +50,7 @@ export interface Reading {
    */
   readonly apps: Promise<readonly Application[] | null>;
   /** Hands over the certificates read so far, and the others as they are read, before `whole` resolves: of a file that may yet turn out to be odd. Once. */
-  eachCertificate(take: (some: Iterable<HeldCertificate>) => void): void;
+  eachCertificate(take: TakeCertificates): void;
   /** null: the file is odd, or nothing came to be known of it. Never rejects. */
   readonly whole: Promise<WholeRead | null>;
   /** Gives up. */
@@ -65,7 +67,7 @@ export function beginReading(task: ReadTask): Reading {
   const apps: Application[] = [];
   const sealed: ReadPart[] = [];
   const certificates = { [Symbol.iterator]: () => certificatesIn(sealed) };
-  let take: ((some: Iterable<HeldCertificate>) => void) | null = null;
+  let take: TakeCertificates | null = null;
   let tellApps: (apps: readonly Application[] | null) => void = () => undefined;
   const early = new Promise<readonly Application[] | null>((resolve) => {
     tellApps = resolve;

@@ -141,15 +141,17 @@ export function json<V>(): Coding<V> {
   };
 }
 
+const applicationText = json<Application>();
 const applications: Coding<Application> = {
-  ...json<Application>(),
-  fromBytes: (bytes) => heldApplication(json<Application>().fromBytes(bytes)),
+  encode: applicationText.encode,
+  fromBytes: (bytes) => heldApplication(applicationText.fromBytes(bytes)),
 };
 
-const frozenApplications: Coding<{ readonly app: Application | null }> = {
-  ...json<{ readonly app: Application | null }>(),
+const frozenText = json<{ readonly app: Application | null }>();
+const frozenApplications: typeof frozenText = {
+  encode: frozenText.encode,
   fromBytes(bytes) {
-    const { app } = json<{ readonly app: Application | null }>().fromBytes(bytes);
+    const { app } = frozenText.fromBytes(bytes);
     return { app: app === null ? null : heldApplication(app) };
   },
 };

@@ -1,5 +1,4 @@
 /** Records and batches for the store's tests. */
-
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

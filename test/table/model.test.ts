@@ -1,5 +1,4 @@
 /** The table against a model that is too simple to be wrong: lists and sets, searched from end to end. */
-
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
