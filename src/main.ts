@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { processIo } from './cli/process-io.ts';
 import { runCli } from './cli/run-cli.ts';
+import { inlineMore } from './cli/inline-more.ts';
+
+inlineMore();
 
 const args = process.argv.slice(2);
 process.exitCode = await runCli(args, processIo(args[0] === 'run'));

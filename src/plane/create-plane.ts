@@ -116,6 +116,14 @@ export function createPlane(options: PlaneOptions): Plane {
     return ports.includes(443) ? 443 : (ports[0] ?? null);
   };
 
+  const misdirection = misdirectionBy({
+    policy: config.tls.misdirected,
+    sameCertificate: certificates.sameCertificate,
+    // A name that is never decrypted: no connection that was may stand for it.
+    clientDemandOf: (host) =>
+      host !== null && undecrypted(host) !== null ? 'undecrypted' : (demands.of(host)?.id ?? ''),
+  });
+
   // Plain properties, set where they change: with a getter in it V8 makes a slow dictionary of an object literal, for every request.
   const serving: Serving & { generation: number; draining: boolean } = {
     http: config.http,
@@ -125,13 +133,7 @@ export function createPlane(options: PlaneOptions): Plane {
     pools,
     connections,
     route: router.route,
-    isMisdirected: misdirectionBy({
-      policy: config.tls.misdirected,
-      sameCertificate: certificates.sameCertificate,
-      // A name that is never decrypted: no connection that was may stand for it.
-      clientDemandOf: (host) =>
-        host !== null && undecrypted(host) !== null ? 'undecrypted' : (demands.of(host)?.id ?? ''),
-    }),
+    isMisdirected: misdirection.isMisdirected,
     httpsPolicy: createHttpsPolicy({
       config: config.https,
       trust,
@@ -154,6 +156,8 @@ export function createPlane(options: PlaneOptions): Plane {
   };
 
   const stopSweep = startSweep((now) => {
+    // Certificates come and go with time too.
+    misdirection.forget();
     for (const connection of connections) connection.sweep(now);
   });
 
@@ -213,6 +217,7 @@ export function createPlane(options: PlaneOptions): Plane {
           tlsReport.forget(id);
         }
       }
+      misdirection.forget();
       serving.generation = changes.generation;
       return changes.generation;
     },
@@ -227,9 +232,13 @@ export function createPlane(options: PlaneOptions): Plane {
       certificates: certificates.size(),
     }),
     certificates: certificates.list,
-    setPlatformCertificates: certificates.setPlatform,
+    setPlatformCertificates(renewed) {
+      certificates.setPlatform(renewed);
+      misdirection.forget();
+    },
     setClientRules(rules) {
       const gone = demands.replace(rules);
+      misdirection.forget();
       certificates.forgetDemands(gone);
       for (const connection of connections) {
         const demandId = connection.facts?.client?.demandId;

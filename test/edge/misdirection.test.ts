@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { misdirectionBy } from '../../src/edge/misdirection.ts';
-import { publishedCertificate } from '../support/certificates.ts';
+import { platformCertificate, publishedCertificate } from '../support/certificates.ts';
 import { connectRaw, headersOf, request } from '../support/client.ts';
+import { clientRules } from '../support/client-certificates.ts';
 import { type DataPlane, endpointAt, HOST, startDataPlane } from '../support/data-plane.ts';
 import { type Gear, startGear } from '../support/gear.ts';
 
@@ -51,6 +52,33 @@ describe('scenario 44: the name of the handshake and the Host of the request', (
     });
   }
 
+  it('a connection that stays is judged by what holds now: aliases, certificates of the platform, demands of clients', async () => {
+    await start();
+    const client = await connectRaw({ port: edge.httpsPort, tls: { servername: ALIAS_A } });
+    const ask = async (host: string): Promise<number> => {
+      await client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      return (await client.readResponse()).status;
+    };
+    assert.equal(await ask(ALIAS_B), 421);
+    const both = publishedCertificate([ALIAS_A, ALIAS_B]);
+    await edge.certificate(ALIAS_A, both);
+    await edge.certificate(ALIAS_B, both);
+    assert.equal(await ask(ALIAS_B), 200);
+    await edge.certificate(ALIAS_B, null);
+    assert.equal(await ask(ALIAS_B), 421);
+
+    await edge.certificate(ALIAS_A, null);
+    assert.equal(await ask(ALIAS_B), 200, 'the default is the certificate of both');
+    const platform = (name: string) => platformCertificate(publishedCertificate([name]));
+    edge.plane.setPlatformCertificates([platform('*.apps.example.test'), platform(ALIAS_B)]);
+    assert.equal(await ask(ALIAS_B), 421);
+    edge.plane.setPlatformCertificates([platform('*.apps.example.test')]);
+    assert.equal(await ask(ALIAS_B), 200);
+    edge.plane.setClientRules(clientRules({ names: [ALIAS_B], mode: 'request' }));
+    assert.equal(await ask(ALIAS_B), 421);
+    client.destroy();
+  });
+
   it('no SNI and unknown SNI get the default certificate, and are routed by Host', async () => {
     await start();
     assert.equal(await statusOf('', HOST), 200);
@@ -74,7 +102,7 @@ describe('scenario 44: the name of the handshake and the Host of the request', (
 
 describe('names that differ in what they demand of client certificates', () => {
   const demands: Readonly<Record<string, string>> = { 'secret.example': 'ca-1', 'also.example': 'ca-1' };
-  const isMisdirected = misdirectionBy({
+  const { isMisdirected } = misdirectionBy({
     policy: 'route',
     sameCertificate: () => true,
     clientDemandOf: (host) => demands[host ?? ''] ?? '',
@@ -86,5 +114,41 @@ describe('names that differ in what they demand of client certificates', () => {
     assert.equal(isMisdirected('secret.example', 'open.example'), true);
     assert.equal(isMisdirected('secret.example', 'also.example'), false);
     assert.equal(isMisdirected('secret.example', 'secret.example'), false);
+  });
+});
+
+describe('what is remembered of names that were compared', () => {
+  const asked: string[] = [];
+  let certificates: Readonly<Record<string, string>> = {};
+  const { isMisdirected, forget } = misdirectionBy({
+    policy: 'refuse',
+    sameCertificate: (one, other) => {
+      asked.push(`${one} ${other}`);
+      return certificates[one ?? ''] === certificates[other ?? ''];
+    },
+    clientDemandOf: () => '',
+  });
+
+  it('spares the look-ups while nothing changes, and never answers for another name of the handshake', () => {
+    certificates = { 'a.example': '1', 'b.example': '1', 'c.example': '2' };
+    const answers = ['a.example', 'a.example', 'c.example', 'a.example'].map((name) =>
+      isMisdirected(name, 'b.example'),
+    );
+    assert.deepEqual(answers, [false, false, true, false]);
+    assert.deepEqual(asked, ['a.example b.example', 'c.example b.example', 'a.example b.example']);
+  });
+
+  it('is forgotten when it may not hold any more', () => {
+    certificates = { 'a.example': '1', 'b.example': '3' };
+    assert.equal(isMisdirected('a.example', 'b.example'), false, 'nobody has said so');
+    forget();
+    assert.equal(isMisdirected('a.example', 'b.example'), true);
+  });
+
+  it('is bounded, whatever hosts a client makes up', () => {
+    asked.length = 0;
+    for (let n = 0; n < 5_000; n += 1) isMisdirected('a.example', `${n}.example`);
+    isMisdirected('a.example', '0.example');
+    assert.equal(asked.length, 5_001, 'the first was forgotten');
   });
 });
