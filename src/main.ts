@@ -1,7 +1,7 @@
 #!/usr/bin/env node
+import { inlineMore } from './cli/inline-more.ts';
 import { processIo } from './cli/process-io.ts';
 import { runCli } from './cli/run-cli.ts';
-import { inlineMore } from './cli/inline-more.ts';
 
 inlineMore();
 
