@@ -62,23 +62,30 @@ export function createRouter(): Router {
         slot.route = after;
         return { before, after };
       });
+      // A whole table's names come application by application: most slots are the one before.
+      let app: string | null = null;
+      let slot: AppSlot | null = null;
       for (const [name, host] of changes.hosts) {
         const former = hosts.get(name);
         if (former !== undefined) {
           former.slot.hosts--;
           dropIfEmpty(former.host.app, former.slot);
+          slot = null;
         }
         if (host === null) {
           hosts.delete(name);
           continue;
         }
-        const slot = slotOf(host.app);
+        if (slot === null || host.app !== app) {
+          app = host.app;
+          slot = slotOf(app);
+        }
         slot.hosts++;
         hosts.set(name, { name, host, slot });
       }
-      for (const [app] of changes.apps) {
-        const slot = slots.get(app);
-        if (slot !== undefined) dropIfEmpty(app, slot);
+      for (const [gone, after] of changes.apps) {
+        const slotOfGone = after === null ? slots.get(gone) : undefined;
+        if (slotOfGone !== undefined) dropIfEmpty(gone, slotOfGone);
       }
       generation = changes.generation;
       return replaced;

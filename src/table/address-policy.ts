@@ -4,6 +4,7 @@
  */
 import ipaddr from 'ipaddr.js';
 import type { Rejection } from '../spi/events.ts';
+import { ownEntry } from './own-entry.ts';
 import type { TablePolicy } from './policy.ts';
 import type { EndpointKey } from './state.ts';
 
@@ -66,15 +67,14 @@ export function judgeAddress(address: string, port: number, policy: TablePolicy)
 
 /** True when `address:port` reaches a listener of this process; all of 127.0.0.0/8 reaches one on 127.0.0.1 or on every address. */
 export function isOwnListener(address: string, port: number, policy: TablePolicy): boolean {
+  // A start judges before anything listens, and has two keys an endpoint to make for it else.
+  if (policy.ownListeners.size === 0) return false;
   if (policy.ownListeners.has(endpointKey(address, port))) return true;
   return address.startsWith('127.') && policy.ownListeners.has(endpointKey('127.0.0.1', port));
 }
 
 function mappedAddress(address: string, canonical: string, policy: TablePolicy): string | undefined {
-  // hasOwn: an event's text must not reach Object.prototype.
-  if (Object.hasOwn(policy.addressMap, address)) return policy.addressMap[address];
-  if (Object.hasOwn(policy.addressMap, canonical)) return policy.addressMap[canonical];
-  return undefined;
+  return ownEntry(policy.addressMap, address) ?? ownEntry(policy.addressMap, canonical);
 }
 
 /**

@@ -104,6 +104,11 @@ function nodeFrontends(
 
 /** Two public addresses may be mapped to one dial address: one pool, one entry. */
 function distinct(endpoints: readonly PublishedEndpoint[]): readonly PublishedEndpoint[] {
+  if (endpoints.length < 2) return endpoints;
+  const [first, second] = endpoints;
+  // The usual pair, without making a map of it.
+  if (endpoints.length === 2 && (first?.address !== second?.address || first?.port !== second?.port))
+    return endpoints;
   const byId = new Map<string, PublishedEndpoint>();
   for (const endpoint of endpoints) if (!byId.has(endpoint.id)) byId.set(endpoint.id, endpoint);
   return byId.size === endpoints.length ? endpoints : [...byId.values()];

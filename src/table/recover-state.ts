@@ -7,7 +7,14 @@ import { impliedNames } from './names.ts';
 import { OrderedMap } from './persistent.ts';
 import { ordinaryClaim } from './pins.ts';
 import type { TablePolicy } from './policy.ts';
-import type { Application, EndpointKey, NameClaims, RoutingState, Tombstone } from './state.ts';
+import type {
+  Application,
+  EndpointKey,
+  EndpointRecord,
+  NameClaims,
+  RoutingState,
+  Tombstone,
+} from './state.ts';
 
 /**
  * The state that these records make, in whatever order they come. Names follow the policy of today: another prefix or domain
@@ -29,13 +36,8 @@ export function indexApplications(applications: Iterable<Application>, policy: T
   const names = new Map<string, NameClaims>();
   let highestClaim = 0;
   for (const stored of applications) {
-    const endpoints = stored.endpoints.filter((facts) => {
-      const key = endpointKey(facts.address, facts.port);
-      if (endpointOwners.has(key)) return false;
-      endpointOwners.set(key, stored.key);
-      return true;
-    });
-    apps.set(stored.key, endpoints.length === stored.endpoints.length ? stored : { ...stored, endpoints });
+    const app = withFreeEndpoints(stored, endpointOwners);
+    apps.set(app.key, app);
     claimImplied(names, impliedNames(stored, policy), stored.key);
     for (const record of stored.aliases) {
       if (!record.announced) continue;
@@ -50,6 +52,21 @@ export function indexApplications(applications: Iterable<Application>, policy: T
     nextClaim: highestClaim + 1,
     tombstones: OrderedMap<AppKey, Tombstone>(),
   };
+}
+
+/** The application without endpoints that another has, which become its own in `owners`. */
+function withFreeEndpoints(stored: Application, owners: Map<EndpointKey, AppKey>): Application {
+  let endpoints: EndpointRecord[] | null = null;
+  for (const [index, facts] of stored.endpoints.entries()) {
+    const key = endpointKey(facts.address, facts.port);
+    if (owners.has(key)) endpoints ??= stored.endpoints.slice(0, index);
+    else {
+      owners.set(key, stored.key);
+      endpoints?.push(facts);
+    }
+  }
+  // As it is stored, in nearly every case: no list of its own.
+  return endpoints === null ? stored : { ...stored, endpoints };
 }
 
 /** The same with what is known besides the records. */

@@ -1,6 +1,7 @@
 /** Where the requests of a host name go. Who has the name is ownership.ts's to say. */
 import type { AppKey } from '../spi/events.ts';
 import { type CertificateRef, certificateWarnings } from './certificate-ref.ts';
+import { ownEntry } from './own-entry.ts';
 import { winnerOfName } from './ownership.ts';
 import type { TablePolicy } from './policy.ts';
 import type { HostRoute } from './routing-table.ts';
@@ -58,8 +59,5 @@ export function standsFor(certificate: CertificateRef): boolean {
 
 /** Whether alias traffic of an application goes to its node frontends. */
 export function usesNodeFrontend(app: AppKey, policy: TablePolicy): boolean {
-  const own = Object.hasOwn(policy.nodeFrontend.applications, app)
-    ? policy.nodeFrontend.applications[app]
-    : undefined;
-  return own ?? policy.nodeFrontend.aliases;
+  return ownEntry(policy.nodeFrontend.applications, app) ?? policy.nodeFrontend.aliases;
 }
