@@ -1,9 +1,6 @@
 #!/usr/bin/env node
-import { inlineMore } from './cli/inline-more.ts';
 import { processIo } from './cli/process-io.ts';
 import { runCli } from './cli/run-cli.ts';
-
-inlineMore();
 
 const args = process.argv.slice(2);
 process.exitCode = await runCli(args, processIo(args[0] === 'run'));
