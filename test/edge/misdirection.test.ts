@@ -5,6 +5,7 @@ import { platformCertificate, publishedCertificate } from '../support/certificat
 import { connectRaw, headersOf, request } from '../support/client.ts';
 import { clientRules } from '../support/client-certificates.ts';
 import { type DataPlane, endpointAt, HOST, startDataPlane } from '../support/data-plane.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Gear, startGear } from '../support/gear.ts';
 
 const ALIAS_A = 'www.a.example.org';
@@ -76,6 +77,20 @@ describe('scenario 44: the name of the handshake and the Host of the request', (
     assert.equal(await ask(ALIAS_B), 200);
     edge.plane.setClientRules(clientRules({ names: [ALIAS_B], mode: 'request' }));
     assert.equal(await ask(ALIAS_B), 421);
+    client.destroy();
+  });
+
+  it('so is one whose certificate ends meanwhile', async () => {
+    await start();
+    const ending = { ...publishedCertificate([ALIAS_A]), served: { from: null, until: Date.now() + 3_000 } };
+    await edge.certificate(ALIAS_A, ending);
+    const client = await connectRaw({ port: edge.httpsPort, tls: { servername: ALIAS_A } });
+    const ask = async (): Promise<number> => {
+      await client.send(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+      return (await client.readResponse()).status;
+    };
+    assert.equal(await ask(), 421);
+    await eventually(async () => (await ask()) === 200, 'the default as the certificate of both');
     client.destroy();
   });
 
