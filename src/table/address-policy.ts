@@ -67,7 +67,7 @@ export function judgeAddress(address: string, port: number, policy: TablePolicy)
 
 /** True when `address:port` reaches a listener of this process; all of 127.0.0.0/8 reaches one on 127.0.0.1 or on every address. */
 export function isOwnListener(address: string, port: number, policy: TablePolicy): boolean {
-  // A start judges before anything listens, and has two keys an endpoint to make for it else.
+  // So it is when a start judges every endpoint there is: spares the keys.
   if (policy.ownListeners.size === 0) return false;
   if (policy.ownListeners.has(endpointKey(address, port))) return true;
   return address.startsWith('127.') && policy.ownListeners.has(endpointKey('127.0.0.1', port));
