@@ -5,7 +5,9 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { isHeadError } from '../http/request-head.ts';
+import { beginMoment, endMoment } from '../upstream/moment.ts';
 import type { RawConnection } from '../upstream/sink.ts';
+import { clientTurnReads, type TurnReader } from '../upstream/turn-reads.ts';
 import { TurnWriter } from '../upstream/turn-writer.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import { Http1Input } from './http1-input.ts';
@@ -17,7 +19,7 @@ import { socketEnd, startTunnel, type Tunnel, type TunnelOptions } from './tunne
 
 const PIPELINE_LIMIT_BYTES = 65_536;
 
-export class Http1Connection implements Http1RequestOwner, LiveConnection {
+export class Http1Connection implements Http1RequestOwner, LiveConnection, TurnReader {
   readonly #socket: Socket;
   readonly #writer: TurnWriter;
   readonly #serving: Serving;
@@ -33,6 +35,7 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection {
   #clientEnded = false;
   #draining = false;
   #served = 0;
+  waitingReads = 0;
 
   constructor(socket: Socket, serving: Serving, facts: ConnectionFacts) {
     this.#socket = socket;
@@ -42,8 +45,8 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection {
     this.#request = new Http1Request(serving, this.#writer, this.#clock, this);
     serving.connections.add(this);
     // Also with shared reads: what lies in the socket already comes this way.
-    socket.on('data', (chunk: Buffer) => this.#onView(chunk));
-    readInto(socket, (view) => this.#onView(view));
+    socket.on('data', (chunk: Buffer) => this.take(chunk));
+    readInto(socket, (view) => clientTurnReads.take(this, view.length, this.#phase === 'head'));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
@@ -54,8 +57,8 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection {
   // --- from the client ---
 
   /** A view that the next read overwrites: what is kept of it is copied. */
-  #onView(view: Buffer): void {
-    this.#clock.lastActivity = performance.now();
+  take(view: Buffer): boolean {
+    this.#clock.lastActivity = beginMoment();
     if (this.#phase === 'tunnel') {
       this.#tunnel?.fromClient(view);
     } else if (this.#phase === 'request' && this.#input.length === 0 && this.#request.passBody(view)) {
@@ -65,6 +68,13 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection {
       this.#advance();
       this.#input.own();
     }
+    endMoment();
+    // Whoever has no room for more has paused the socket.
+    return true;
+  }
+
+  stopReading(): void {
+    this.#pause();
   }
 
   /** Goes on as far as the input allows. A loop, not a recursion: pipelined requests may be answered at once, one after another. */
@@ -119,6 +129,7 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection {
   }
 
   #onEnd(): void {
+    clientTurnReads.finish(this);
     this.#clientEnded = true;
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
     // What came before the end may lie here still, waiting for a connection to the gear; a half-closed client still gets its answers.
@@ -126,6 +137,7 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection {
   }
 
   #onClose(): void {
+    clientTurnReads.finish(this);
     this.#serving.connections.delete(this);
     this.#phase = 'closed';
     this.#tunnel?.close();
@@ -233,7 +245,8 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection {
   drain(): void {
     this.#draining = true;
     this.#request.beLast();
-    if (this.#phase === 'head' && this.#input.length === 0) this.#linger();
+    const isIdle = this.#input.length === 0 && this.waitingReads === 0;
+    if (this.#phase === 'head' && isIdle) this.#linger();
   }
 
   destroy(): void {

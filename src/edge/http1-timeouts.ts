@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../config/schema.ts';
 import type { HeadError } from '../http/request-head.ts';
+import { momentNow } from '../upstream/moment.ts';
 import { SendWatch } from '../upstream/send-watch.ts';
 import { BodyRate, type BodyRateLimits } from './body-rate.ts';
 
@@ -94,7 +95,7 @@ export class Http1Clock {
 
   /** Microseconds since the start. Something moved just now. */
   elapsedUs(): number {
-    this.lastActivity = performance.now();
+    this.lastActivity = momentNow();
     return Math.round((this.lastActivity - this.startedAt) * 1_000);
   }
 

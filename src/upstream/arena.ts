@@ -6,10 +6,13 @@
 
 const ROOM_BYTES = 65_536;
 const READ_ROOMS = 2;
+/** What was read into a room and waits. */
+const KEPT_BYTES = 2 * ROOM_BYTES;
 /** Those that turns write from. Once a gear or client does not take what is in one, the next turns go on in another. */
 const WRITE_ROOMS = 8;
 
-const arena = Buffer.allocUnsafeSlow((READ_ROOMS + WRITE_ROOMS) * ROOM_BYTES);
+const WRITE_START = READ_ROOMS * (ROOM_BYTES + KEPT_BYTES);
+const arena = Buffer.allocUnsafeSlow(WRITE_START + WRITE_ROOMS * ROOM_BYTES);
 /** The same: Node's own kind of array takes half as long again to make a view of. */
 const plain = new Uint8Array(arena.buffer);
 
@@ -22,31 +25,65 @@ interface ArenaView extends Buffer {
 const KEPT_VIEWS = 4_096;
 
 /** A room that many sockets read into, one after another. */
-export interface ReadRoom {
+export class ReadRoom {
   readonly buffer: Buffer;
-  /** The first `length` bytes of it: valid, like those, until the next read. */
-  viewOf(length: number): Buffer;
-}
+  readonly #start: number;
+  readonly #keptStart: number;
+  readonly #views: (Buffer | undefined)[] = new Array(KEPT_VIEWS).fill(undefined);
+  /** Where what is kept begins and how long it is, one after the other; the first `#keptCount` are in use. */
+  readonly #starts: number[] = [];
+  readonly #lengths: number[] = [];
+  #keptCount = 0;
+  #keptBytes = 0;
 
-function readRoom(index: number): ReadRoom {
-  const buffer = arena.subarray(index * ROOM_BYTES, (index + 1) * ROOM_BYTES);
-  const views: (Buffer | undefined)[] = new Array(KEPT_VIEWS).fill(undefined);
-  return {
-    buffer,
-    viewOf(length) {
-      const known = length < KEPT_VIEWS ? views[length] : undefined;
-      if (known !== undefined) return known;
-      const view: ArenaView = buffer.subarray(0, length);
-      view.inArena = true;
-      if (length < KEPT_VIEWS) views[length] = view;
-      return view;
-    },
-  };
+  constructor(index: number) {
+    this.#start = index * ROOM_BYTES;
+    this.#keptStart = READ_ROOMS * ROOM_BYTES + index * KEPT_BYTES;
+    this.buffer = arena.subarray(this.#start, this.#start + ROOM_BYTES);
+  }
+
+  /** The first `length` bytes of it: valid, like those, until the next read. */
+  viewOf(length: number): Buffer {
+    const known = length < KEPT_VIEWS ? this.#views[length] : undefined;
+    if (known !== undefined) return known;
+    const view: ArenaView = this.buffer.subarray(0, length);
+    view.inArena = true;
+    if (length < KEPT_VIEWS) this.#views[length] = view;
+    return view;
+  }
+
+  /** How many bytes can be put aside. */
+  get place(): number {
+    return KEPT_BYTES - this.#keptBytes;
+  }
+
+  /** Puts the first `length` bytes aside, where there is place, as number 0, 1 and so on. */
+  keep(length: number): void {
+    const at = this.#keptStart + this.#keptBytes;
+    arena.copyWithin(at, this.#start, this.#start + length);
+    this.#starts[this.#keptCount] = at;
+    this.#lengths[this.#keptCount++] = length;
+    this.#keptBytes += length;
+  }
+
+  /** Those that were put aside as number `index`, back where they were read. */
+  giveBack(index: number): Buffer {
+    const start = this.#starts[index] ?? 0;
+    const length = this.#lengths[index] ?? 0;
+    arena.copyWithin(this.#start, start, start + length);
+    return this.viewOf(length);
+  }
+
+  /** The place of all that was put aside is free again. */
+  clearKept(): void {
+    this.#keptCount = 0;
+    this.#keptBytes = 0;
+  }
 }
 
 /** What clients send, and what gears send. */
-export const clientReads = readRoom(0);
-export const gearReads = readRoom(1);
+export const clientReads = new ReadRoom(0);
+export const gearReads = new ReadRoom(1);
 
 /** Where a turn gathers what it writes. */
 export class WriteRoom {
@@ -112,7 +149,7 @@ export class WriteRoom {
 
 const writeRooms = Array.from(
   { length: WRITE_ROOMS },
-  (_, index) => new WriteRoom(arena, plain, (READ_ROOMS + index) * ROOM_BYTES),
+  (_, index) => new WriteRoom(arena, plain, WRITE_START + index * ROOM_BYTES),
 );
 
 /** An empty room of the arena besides `used`, or null when there is none. */

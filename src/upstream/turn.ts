@@ -13,6 +13,7 @@ export interface TurnMember {
 }
 
 let members: TurnMember[] = [];
+let work: (() => void) | null = null;
 /** Whether the turn's end is waited for: once, however often the room was full meanwhile. */
 let ending = false;
 let room = freeWriteRoom();
@@ -33,12 +34,25 @@ export function turnRoomWith(size: number): WriteRoom {
 /** Has `member` flushed, once, when the turn is over. */
 export function joinTurn(member: TurnMember): void {
   members.push(member);
+  awaitEnd();
+}
+
+/** Has `task` called, once, when everything that was readable in this turn has been read: before what it writes goes out. One task for all. */
+export function workBeforeWrites(task: () => void): void {
+  work = task;
+  awaitEnd();
+}
+
+function awaitEnd(): void {
   if (ending) return;
   ending = true;
   setImmediate(endTurn);
 }
 
 function endTurn(): void {
+  const task = work;
+  work = null;
+  if (task !== null) task();
   if (acceptHold.holds()) {
     setImmediate(endTurn);
   } else {

@@ -9,11 +9,13 @@ import { type DialMeans, dialSocket } from './dial.ts';
 import type { BegunRequest, ExchangeConnection, OutgoingHead } from './exchange-connection.ts';
 import type { UpstreamFailure, UpstreamFailureCode } from './failure.ts';
 import { readFromKernel } from './kernel-read.ts';
+import { beginMoment, endMoment, momentNow } from './moment.ts';
 import { Pieces } from './pieces.ts';
 import type { Placed } from './placed-list.ts';
 import { ResponseReader } from './response-reader.ts';
 import { unsentBytes } from './send-watch.ts';
 import type { RawConnection, ResponseSink } from './sink.ts';
+import { gearTurnReads, type TurnReader } from './turn-reads.ts';
 import { type TurnOwner, TurnWriter } from './turn-writer.ts';
 
 const HTTP_1_1: readonly string[] = ['http/1.1'];
@@ -29,7 +31,7 @@ export interface ConnectionOwner {
   onClose(connection: UpstreamConnection): void;
 }
 
-export class UpstreamConnection implements ExchangeConnection, RawConnection, Placed, TurnOwner {
+export class UpstreamConnection implements ExchangeConnection, RawConnection, Placed, TurnOwner, TurnReader {
   readonly endpoint: PublishedEndpoint;
   readonly framesBodies = false;
   /** SNI it was opened with: a TLS connection serves that name only. */
@@ -52,6 +54,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   lastActivity = 0;
   /** In the pool's list. */
   place = -1;
+  waitingReads = 0;
 
   private constructor(
     owner: ConnectionOwner,
@@ -104,7 +107,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   #listen(): void {
     const socket = this.#socket;
-    if (this.endpoint.tls) socket.on('data', (chunk: Buffer) => void this.#take(chunk));
+    if (this.endpoint.tls) socket.on('data', (chunk: Buffer) => void this.take(chunk));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#lastError = error.code ?? error.message;
     });
@@ -115,7 +118,8 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /** For the dial's shell only. */
   takeView(length: number): boolean {
-    return this.#take(gearReads.viewOf(length));
+    // Not what nobody asked for: by the turn's end somebody might have.
+    return gearTurnReads.take(this, length, this.#sink !== null && this.#phase === 'http');
   }
 
   get open(): boolean {
@@ -140,7 +144,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     this.#reader.begin(request.isHead, request.upgrade);
     this.#requestWhole = request.whole;
     this.#exchanges++;
-    this.lastActivity = performance.now();
+    this.lastActivity = momentNow();
     if (head.headTo?.(outgoing) === true) this.#writer.writePieces(outgoing);
     else this.#writer.writeText(head.head);
   }
@@ -151,7 +155,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   writeParts(parts: readonly (Buffer | string)[]): boolean {
     if (this.#phase === 'closed') return true;
-    this.lastActivity = performance.now();
+    this.lastActivity = momentNow();
     this.#writer.writeParts(parts);
     return !this.full;
   }
@@ -238,10 +242,11 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /** The same where there is no next read: what lies here is read now, as long as whoever it is for has room. */
   onSocketFails(error: NodeJS.ErrnoException): void {
+    gearTurnReads.finish(this);
     let goOn = this.#mayHaveMore(error) && !this.#paused;
     while (goOn) {
       const length = readFromKernel(this.#socket, gearReads.buffer);
-      goOn = length > 0 && this.takeView(length);
+      goOn = length > 0 && this.take(gearReads.viewOf(length));
     }
   }
 
@@ -256,10 +261,23 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     this.#writer.end();
   }
 
+  // --- TurnReader ---
+
+  take(view: Buffer): boolean {
+    beginMoment();
+    const goOn = this.#take(view);
+    endMoment();
+    return goOn;
+  }
+
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
   #take(view: Buffer): boolean {
     // Within a head only its first byte counts: a gear could else hold a request for days by dripping it.
     const inHead = this.#reader.inHead;
-    if (!inHead) this.lastActivity = performance.now();
+    if (!inHead) this.lastActivity = momentNow();
     if (this.#phase === 'tunnel') return this.#continueReading(this.#onTunnelData?.(view) ?? false);
     const sink = this.#sink;
     if (sink === null) {
@@ -269,7 +287,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
     }
     switch (this.#reader.read(view, sink)) {
       case 'more':
-        if (inHead && !this.#reader.inHead) this.lastActivity = performance.now();
+        if (inHead && !this.#reader.inHead) this.lastActivity = momentNow();
         break;
       case 'whole':
         this.#finish(sink);
@@ -314,6 +332,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   }
 
   #onEnd(): void {
+    gearTurnReads.finish(this);
     // Where a write has failed before, this is no end in good order.
     const inOrder = this.#lastError === '';
     if (this.#phase === 'tunnel' && inOrder) {
@@ -325,6 +344,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   }
 
   #onClose(): void {
+    gearTurnReads.finish(this);
     this.#endOfStream('RESET_BEFORE_RESPONSE', this.#lastError === '' ? 'closed' : this.#lastError);
     this.#phase = 'closed';
     this.#owner.onClose(this);

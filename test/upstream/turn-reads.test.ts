@@ -1,0 +1,197 @@
+/** Reads that wait for the end of their turn: each reader gets its own bytes, in order, once, whatever happens to its socket before. */
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { afterEach, describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { clientReads, gearReads, type ReadRoom } from '../../src/upstream/arena.ts';
+import { clientTurnReads, gearTurnReads, type TurnReader, TurnReads } from '../../src/upstream/turn-reads.ts';
+import { connectRaw } from '../support/client.ts';
+import { type DataPlane, endpointAt, HOST, startDataPlane } from '../support/data-plane.ts';
+import { eventually } from '../support/eventually.ts';
+import { startRawGear } from '../support/gear.ts';
+
+/** Notes what it takes in `taken`, after its name. */
+function reader(name: string, taken: string[], hasRoom = true): TurnReader & { stops: number } {
+  return {
+    waitingReads: 0,
+    stops: 0,
+    take(view) {
+      taken.push(`${name} ${view.toString('latin1')}`);
+      return hasRoom;
+    },
+    stopReading() {
+      this.stops++;
+    },
+  };
+}
+
+/** As a socket's read does it. */
+function read(reads: TurnReads, room: ReadRoom, to: TurnReader, text: string, mayWait = true): boolean {
+  room.buffer.write(text, 'latin1');
+  return reads.take(to, text.length, mayWait);
+}
+
+describe('reads of one turn', () => {
+  it('are worked on when all are there, each reader given its own', async () => {
+    const taken: string[] = [];
+    const [a, b] = [reader('a', taken), reader('b', taken)];
+    assert.equal(read(clientTurnReads, clientReads, a, 'first of a'), true);
+    assert.equal(read(clientTurnReads, clientReads, b, 'of b'), true);
+    assert.equal(read(clientTurnReads, clientReads, a, 'second of a'), true);
+    assert.deepEqual([taken, a.waitingReads, b.waitingReads], [[], 2, 1]);
+    await nextTurn();
+    assert.deepEqual(taken, ['a first of a', 'b of b', 'a second of a']);
+    assert.deepEqual([a.waitingReads, b.waitingReads], [0, 0]);
+    await nextTurn();
+    assert.equal(taken.length, 3);
+  });
+
+  it('of gears are worked on before those of clients, who find the connections that answers have left', async () => {
+    const taken: string[] = [];
+    read(clientTurnReads, clientReads, reader('client', taken), 'request');
+    read(gearTurnReads, gearReads, reader('gear', taken), 'answer');
+    await nextTurn();
+    assert.deepEqual(taken, ['gear answer', 'client request']);
+  });
+
+  it('keep their order where a large one, or one that may not wait, comes behind a small one', () => {
+    const reads = new TurnReads(clientReads);
+    const taken: string[] = [];
+    const [a, b] = [reader('a', taken), reader('b', taken)];
+    const large = 'l'.repeat(5_000);
+    read(reads, clientReads, b, 'other');
+    read(reads, clientReads, a, 'small');
+    read(reads, clientReads, a, large);
+    assert.deepEqual(taken, ['a small', `a ${large}`]);
+    read(reads, clientReads, a, 'at once', false);
+    assert.deepEqual(taken.splice(0, 3), ['a small', `a ${large}`, 'a at once']);
+    read(reads, clientReads, b, 'more', false);
+    assert.deepEqual(taken, []);
+    reads.work();
+    assert.deepEqual(taken, ['b other', 'b more']);
+  });
+
+  it('can be had before, and then not again', () => {
+    const reads = new TurnReads(clientReads);
+    const taken: string[] = [];
+    const [a, b] = [reader('a', taken), reader('b', taken)];
+    read(reads, clientReads, a, 'one');
+    read(reads, clientReads, b, 'two');
+    reads.finish(b);
+    assert.deepEqual(taken, ['b two']);
+    reads.work();
+    assert.deepEqual(taken, ['b two', 'a one']);
+  });
+
+  it('stop a reader that has no room', () => {
+    const reads = new TurnReads(clientReads);
+    const full = reader('full', [], false);
+    assert.equal(read(reads, clientReads, full, 'waits'), true);
+    reads.work();
+    assert.equal(full.stops, 1);
+    assert.equal(read(reads, clientReads, full, 'at once', false), false);
+    assert.equal(full.stops, 1);
+  });
+
+  it('are worked on at once when their place is full, and none is lost or mixed up', () => {
+    const reads = new TurnReads(clientReads);
+    const taken: string[] = [];
+    const expected: string[] = [];
+    for (let index = 0; index < 100; index++) {
+      const text = String.fromCharCode(0x21 + (index % 90)).repeat(4_096 - index);
+      read(reads, clientReads, reader(`${index}`, taken), text);
+      expected.push(`${index} ${text}`);
+    }
+    assert.ok(taken.length > 0 && taken.length < 100, `${taken.length}`);
+    reads.work();
+    assert.deepEqual(taken, expected);
+  });
+});
+
+describe('a turn in which much happens', () => {
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+
+  async function started(): Promise<{ readonly edge: DataPlane; readonly sockets: Socket[] }> {
+    const edge = await startDataPlane();
+    closers.push(() => edge.stop());
+    const sockets: Socket[] = [];
+    const gear = await startRawGear(
+      (socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood'),
+      { onConnection: (socket) => void sockets.push(socket) },
+    );
+    closers.push(() => gear.stop());
+    await edge.route([endpointAt(gear.port)]);
+    return { edge, sockets };
+  }
+
+  for (const [what, fieldBytes] of [
+    ['waits', 10],
+    ['is too large to wait', 6_000],
+  ] as const) {
+    it(`gives no request what a gear said unasked before it, where the request ${what}`, async () => {
+      const { edge, sockets } = await started();
+      const client = await connectRaw({ port: edge.port });
+      closers.push(() => client.destroy());
+      const request = `GET / HTTP/1.1\r\nHost: ${HOST}\r\nX-Filler: ${'x'.repeat(fieldBytes)}\r\n\r\n`;
+      await client.send(request);
+      assert.equal((await client.readResponse()).body.toString(), 'good');
+      // Both before the event loop goes on: the edge reads both in one turn.
+      sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
+      void client.send(request);
+      assert.equal((await client.readResponse()).body.toString(), 'good');
+      assert.equal(sockets.length, 2);
+    });
+  }
+
+  it('ends with an answer to what was read, also when draining begins in it', async () => {
+    const { edge } = await started();
+    const client = await connectRaw({ port: edge.port });
+    closers.push(() => client.destroy());
+    const { take } = TurnReads.prototype;
+    let drained: Promise<void> | null = null;
+    clientTurnReads.take = (...parameters) => {
+      const goOn = take.apply(clientTurnReads, parameters);
+      drained ??= edge.plane.drain(5_000);
+      return goOn;
+    };
+    try {
+      await client.send(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+      const response = await client.readResponse();
+      assert.equal(response.body.toString(), 'good');
+      await client.closed;
+    } finally {
+      Reflect.deleteProperty(clientTurnReads, 'take');
+    }
+    await eventually(() => drained !== null);
+    await drained;
+  });
+
+  it('ends with the answer whose gear resets the connection behind it', async () => {
+    const edge = await startDataPlane();
+    closers.push(() => edge.stop());
+    const gear = await startRawGear((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
+      socket.resetAndDestroy();
+    });
+    closers.push(() => gear.stop());
+    await edge.route([endpointAt(gear.port)]);
+    const client = await connectRaw({ port: edge.port });
+    closers.push(() => client.destroy());
+    for (let round = 0; round < 20; round++) {
+      await client.send(`POST / HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 0\r\n\r\n`);
+      assert.equal((await client.readResponse()).body.toString(), 'good');
+    }
+  });
+
+  it('records what a client asked for before it reset the connection', async () => {
+    const { edge } = await started();
+    const client = await connectRaw({ port: edge.port });
+    void client.send(`GET /last HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+    (client.socket as Socket).resetAndDestroy();
+    await eventually(() => edge.finished.length === 1);
+    assert.equal(edge.finished[0]?.target, '/last');
+  });
+});
