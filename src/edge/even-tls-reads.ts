@@ -43,14 +43,14 @@ function readMuch(socket: Socket): boolean {
   const { _handle: handle } = socket as unknown as { readonly _handle?: Handle | null };
   // Not for a paused one.
   if (handle?.receive === undefined || handle.reading !== true || (handle.fd ?? -1) < 0) return false;
+  let length = 0;
   try {
-    // Of the end, 0, the socket's own read learns too.
-    const length = readSync(handle.fd ?? -1, room);
-    if (length > 0) handle.receive(room.subarray(0, length));
-    return length > ENOUGH_BYTES;
+    length = readSync(handle.fd ?? -1, room);
   } catch (error) {
     // The kernel tells of a reset only once.
     if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') socket.destroy(error as Error);
-    return false;
   }
+  // Of the end, 0, the socket's own read learns too.
+  if (length > 0) handle.receive(room.subarray(0, length));
+  return length > ENOUGH_BYTES;
 }

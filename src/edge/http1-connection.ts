@@ -46,7 +46,7 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection, TurnR
     serving.connections.add(this);
     // Also with shared reads: what lies in the socket already comes this way.
     socket.on('data', (chunk: Buffer) => this.take(chunk));
-    readInto(socket, (view) => clientTurnReads.take(this, view.length, this.#phase === 'head'));
+    readInto(socket, ({ length }) => clientTurnReads.offer(this, length, this.#phase === 'head'));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
     socket.on('close', () => this.#onClose());
@@ -129,7 +129,7 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection, TurnR
   }
 
   #onEnd(): void {
-    clientTurnReads.finish(this);
+    clientTurnReads.workOn(this);
     this.#clientEnded = true;
     if (this.#phase === 'tunnel') this.#tunnel?.clientEnded();
     // What came before the end may lie here still, waiting for a connection to the gear; a half-closed client still gets its answers.
@@ -137,7 +137,7 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection, TurnR
   }
 
   #onClose(): void {
-    clientTurnReads.finish(this);
+    clientTurnReads.workOn(this);
     this.#serving.connections.delete(this);
     this.#phase = 'closed';
     this.#tunnel?.close();
@@ -245,8 +245,8 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection, TurnR
   drain(): void {
     this.#draining = true;
     this.#request.beLast();
-    const isIdle = this.#input.length === 0 && this.waitingReads === 0;
-    if (this.#phase === 'head' && isIdle) this.#linger();
+    clientTurnReads.workOn(this);
+    if (this.#phase === 'head' && this.#input.length === 0) this.#linger();
   }
 
   destroy(): void {

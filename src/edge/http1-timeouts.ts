@@ -95,7 +95,9 @@ export class Http1Clock {
 
   /** Microseconds since the start. Something moved just now. */
   elapsedUs(): number {
-    this.lastActivity = momentNow();
+    const now = momentNow();
+    // Answered within the read that brought it.
+    this.lastActivity = now === this.startedAt ? performance.now() : now;
     return Math.round((this.lastActivity - this.startedAt) * 1_000);
   }
 

@@ -6,7 +6,7 @@
 
 const ROOM_BYTES = 65_536;
 const READ_ROOMS = 2;
-/** What was read into a room and waits. */
+/** For what was read into a room and is put aside (turn-reads.ts). */
 const KEPT_BYTES = 2 * ROOM_BYTES;
 /** Those that turns write from. Once a gear or client does not take what is in one, the next turns go on in another. */
 const WRITE_ROOMS = 8;
@@ -22,14 +22,14 @@ interface ArenaView extends Buffer {
 }
 
 /** Up to this length a view is made once. */
-const KEPT_VIEWS = 4_096;
+const CACHED_VIEWS = 4_096;
 
 /** A room that many sockets read into, one after another. */
 export class ReadRoom {
   readonly buffer: Buffer;
   readonly #start: number;
   readonly #keptStart: number;
-  readonly #views: (Buffer | undefined)[] = new Array(KEPT_VIEWS).fill(undefined);
+  readonly #views: (Buffer | undefined)[] = new Array(CACHED_VIEWS).fill(undefined);
   /** Where what is kept begins and how long it is, one after the other; the first `#keptCount` are in use. */
   readonly #starts: number[] = [];
   readonly #lengths: number[] = [];
@@ -44,20 +44,20 @@ export class ReadRoom {
 
   /** The first `length` bytes of it: valid, like those, until the next read. */
   viewOf(length: number): Buffer {
-    const known = length < KEPT_VIEWS ? this.#views[length] : undefined;
+    const known = length < CACHED_VIEWS ? this.#views[length] : undefined;
     if (known !== undefined) return known;
     const view: ArenaView = this.buffer.subarray(0, length);
     view.inArena = true;
-    if (length < KEPT_VIEWS) this.#views[length] = view;
+    if (length < CACHED_VIEWS) this.#views[length] = view;
     return view;
   }
 
-  /** How many bytes can be put aside. */
-  get place(): number {
+  /** How many bytes can still be put aside. */
+  get spaceToKeep(): number {
     return KEPT_BYTES - this.#keptBytes;
   }
 
-  /** Puts the first `length` bytes aside, where there is place, as number 0, 1 and so on. */
+  /** Puts the first `length` bytes aside, where there is space, as number 0, 1 and so on. */
   keep(length: number): void {
     const at = this.#keptStart + this.#keptBytes;
     arena.copyWithin(at, this.#start, this.#start + length);
@@ -74,7 +74,7 @@ export class ReadRoom {
     return this.viewOf(length);
   }
 
-  /** The place of all that was put aside is free again. */
+  /** Forgets all that was put aside. */
   clearKept(): void {
     this.#keptCount = 0;
     this.#keptBytes = 0;

@@ -1,5 +1,7 @@
 /** One timer that looks at everything that could have been silent for too long: cheaper than timers a connection. */
 
+import { workNow } from './turn.ts';
+
 const SWEEP_INTERVAL_MS = 500;
 
 /**
@@ -11,7 +13,10 @@ export function startSweep(sweep: (now: number) => void): () => void {
   const timer = setInterval(() => {
     // Timers run before the sockets of a turn of the event loop, immediates after.
     setImmediate(() => {
-      if (!stopped) sweep(performance.now());
+      if (stopped) return;
+      // What was read may wait for the turn's end, whose immediate is behind this one.
+      workNow();
+      sweep(performance.now());
     });
   }, SWEEP_INTERVAL_MS);
   timer.unref();

@@ -119,7 +119,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   /** For the dial's shell only. */
   takeView(length: number): boolean {
     // Not what nobody asked for: by the turn's end somebody might have.
-    return gearTurnReads.take(this, length, this.#sink !== null && this.#phase === 'http');
+    return gearTurnReads.offer(this, length, this.#sink !== null && this.#phase === 'http');
   }
 
   get open(): boolean {
@@ -242,7 +242,9 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
 
   /** The same where there is no next read: what lies here is read now, as long as whoever it is for has room. */
   onSocketFails(error: NodeJS.ErrnoException): void {
-    gearTurnReads.finish(this);
+    // Before what waits is taken: it may end its answer, and nothing further may go out here.
+    this.#lastError = error.code ?? error.message;
+    gearTurnReads.workOn(this);
     let goOn = this.#mayHaveMore(error) && !this.#paused;
     while (goOn) {
       const length = readFromKernel(this.#socket, gearReads.buffer);
@@ -293,6 +295,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
         this.#finish(sink);
         sink.flush();
         // Read on, whether that client has room or not: the connection is idle now or already another request's, which nobody would resume.
+        this.resume();
         return true;
       case 'upgrade':
         this.#upgrade(sink);
@@ -307,8 +310,8 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   #finish(sink: ResponseSink): void {
     this.#sink = null;
     // Bytes behind the answer: it was longer than its framing said. The sink has its answer; the connection goes.
-    const surplus = this.#reader.rest.length > 0;
-    const sound = !this.#socket.destroyed && this.#lastError === '';
+    const surplus = this.#reader.rest.length > 0 || this.waitingReads > 0;
+    const sound = !this.#socket.destroyed && !this.#socket.readableEnded && this.#lastError === '';
     const reusable = this.#reader.keepAlive && this.#requestWhole && !surplus && sound;
     // Before the sink hears of it: a pipelined request may then use this very connection.
     this.#owner.onIdle(this, reusable);
@@ -332,7 +335,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   }
 
   #onEnd(): void {
-    gearTurnReads.finish(this);
+    gearTurnReads.workOn(this);
     // Where a write has failed before, this is no end in good order.
     const inOrder = this.#lastError === '';
     if (this.#phase === 'tunnel' && inOrder) {
@@ -344,7 +347,7 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   }
 
   #onClose(): void {
-    gearTurnReads.finish(this);
+    gearTurnReads.workOn(this);
     this.#endOfStream('RESET_BEFORE_RESPONSE', this.#lastError === '' ? 'closed' : this.#lastError);
     this.#phase = 'closed';
     this.#owner.onClose(this);

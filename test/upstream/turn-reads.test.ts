@@ -1,11 +1,13 @@
 /** Reads that wait for the end of their turn: each reader gets its own bytes, in order, once, whatever happens to its socket before. */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { afterEach, describe, it } from 'node:test';
+import { after, afterEach, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { clientReads, gearReads, type ReadRoom } from '../../src/upstream/arena.ts';
 import { clientTurnReads, gearTurnReads, type TurnReader, TurnReads } from '../../src/upstream/turn-reads.ts';
+import { UpstreamConnection } from '../../src/upstream/upstream-connection.ts';
 import { connectRaw } from '../support/client.ts';
+import { collectingSink, startUpstream } from '../support/collecting-sink.ts';
 import { type DataPlane, endpointAt, HOST, startDataPlane } from '../support/data-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRawGear } from '../support/gear.ts';
@@ -28,7 +30,7 @@ function reader(name: string, taken: string[], hasRoom = true): TurnReader & { s
 /** As a socket's read does it. */
 function read(reads: TurnReads, room: ReadRoom, to: TurnReader, text: string, mayWait = true): boolean {
   room.buffer.write(text, 'latin1');
-  return reads.take(to, text.length, mayWait);
+  return reads.offer(to, text.length, mayWait);
 }
 
 describe('reads of one turn', () => {
@@ -55,56 +57,61 @@ describe('reads of one turn', () => {
   });
 
   it('keep their order where a large one, or one that may not wait, comes behind a small one', () => {
-    const reads = new TurnReads(clientReads);
     const taken: string[] = [];
     const [a, b] = [reader('a', taken), reader('b', taken)];
     const large = 'l'.repeat(5_000);
-    read(reads, clientReads, b, 'other');
-    read(reads, clientReads, a, 'small');
-    read(reads, clientReads, a, large);
+    read(clientTurnReads, clientReads, b, 'other');
+    read(clientTurnReads, clientReads, a, 'small');
+    read(clientTurnReads, clientReads, a, large);
     assert.deepEqual(taken, ['a small', `a ${large}`]);
-    read(reads, clientReads, a, 'at once', false);
+    read(clientTurnReads, clientReads, a, 'at once', false);
     assert.deepEqual(taken.splice(0, 3), ['a small', `a ${large}`, 'a at once']);
-    read(reads, clientReads, b, 'more', false);
+    read(clientTurnReads, clientReads, b, 'more', false);
     assert.deepEqual(taken, []);
-    reads.work();
+    clientTurnReads.work();
     assert.deepEqual(taken, ['b other', 'b more']);
   });
 
   it('can be had before, and then not again', () => {
-    const reads = new TurnReads(clientReads);
     const taken: string[] = [];
     const [a, b] = [reader('a', taken), reader('b', taken)];
-    read(reads, clientReads, a, 'one');
-    read(reads, clientReads, b, 'two');
-    reads.finish(b);
+    read(clientTurnReads, clientReads, a, 'one');
+    read(clientTurnReads, clientReads, b, 'two');
+    clientTurnReads.workOn(b);
     assert.deepEqual(taken, ['b two']);
-    reads.work();
+    clientTurnReads.work();
     assert.deepEqual(taken, ['b two', 'a one']);
   });
 
   it('stop a reader that has no room', () => {
-    const reads = new TurnReads(clientReads);
     const full = reader('full', [], false);
-    assert.equal(read(reads, clientReads, full, 'waits'), true);
-    reads.work();
+    assert.equal(read(clientTurnReads, clientReads, full, 'waits'), true);
+    clientTurnReads.work();
     assert.equal(full.stops, 1);
-    assert.equal(read(reads, clientReads, full, 'at once', false), false);
+    assert.equal(read(clientTurnReads, clientReads, full, 'at once', false), false);
     assert.equal(full.stops, 1);
   });
 
   it('are worked on at once when their place is full, and none is lost or mixed up', () => {
-    const reads = new TurnReads(clientReads);
     const taken: string[] = [];
     const expected: string[] = [];
     for (let index = 0; index < 100; index++) {
       const text = String.fromCharCode(0x21 + (index % 90)).repeat(4_096 - index);
-      read(reads, clientReads, reader(`${index}`, taken), text);
+      read(clientTurnReads, clientReads, reader(`${index}`, taken), text);
       expected.push(`${index} ${text}`);
     }
     assert.ok(taken.length > 0 && taken.length < 100, `${taken.length}`);
-    reads.work();
+    clientTurnReads.work();
     assert.deepEqual(taken, expected);
+  });
+
+  it('are worked on at once when there are very many, so that no drip of bytes makes a turn’s work grow', () => {
+    const taken: string[] = [];
+    for (let index = 0; index < 1_500; index++)
+      read(clientTurnReads, clientReads, reader(`${index}`, taken), 'x');
+    assert.equal(taken.length, 1_024);
+    clientTurnReads.work();
+    assert.deepEqual([taken.length, taken.at(-1)], [1_500, '1499 x']);
   });
 });
 
@@ -150,10 +157,10 @@ describe('a turn in which much happens', () => {
     const { edge } = await started();
     const client = await connectRaw({ port: edge.port });
     closers.push(() => client.destroy());
-    const { take } = TurnReads.prototype;
+    const { offer } = TurnReads.prototype;
     let drained: Promise<void> | null = null;
-    clientTurnReads.take = (...parameters) => {
-      const goOn = take.apply(clientTurnReads, parameters);
+    clientTurnReads.offer = (...parameters) => {
+      const goOn = offer.apply(clientTurnReads, parameters);
       drained ??= edge.plane.drain(5_000);
       return goOn;
     };
@@ -163,7 +170,7 @@ describe('a turn in which much happens', () => {
       assert.equal(response.body.toString(), 'good');
       await client.closed;
     } finally {
-      Reflect.deleteProperty(clientTurnReads, 'take');
+      Reflect.deleteProperty(clientTurnReads, 'offer');
     }
     await eventually(() => drained !== null);
     await drained;
@@ -193,5 +200,93 @@ describe('a turn in which much happens', () => {
     (client.socket as Socket).resetAndDestroy();
     await eventually(() => edge.finished.length === 1);
     assert.equal(edge.finished[0]?.target, '/last');
+  });
+
+  for (const [who, overrides] of [
+    ['a gear', { upstream: { responseTimeoutMs: 300 } }],
+    ['a client', { http: { keepAliveTimeoutMs: 300 } }],
+  ] as const) {
+    it(`finds nobody silent because the process was, not even ${who} that is allowed 0.3 s`, async () => {
+      const edge = await startDataPlane(overrides);
+      closers.push(() => edge.stop());
+      let answer = (): void => {};
+      const gear = await startRawGear((socket) => {
+        answer = () => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
+        if (who === 'a client') answer();
+      });
+      closers.push(() => gear.stop());
+      await edge.route([endpointAt(gear.port)]);
+      const client = await connectRaw({ port: edge.port });
+      closers.push(() => client.destroy());
+      const request = `GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
+      await client.send(request);
+      if (who === 'a gear') await eventually(() => gear.requests.length === 1);
+      else assert.equal((await client.readResponse()).status, 200);
+      await nextTurn();
+      if (who === 'a gear') answer();
+      else void client.send(request);
+      const until = performance.now() + 1_200;
+      while (performance.now() < until);
+      assert.equal((await client.readResponse()).body.toString(), 'good');
+    });
+  }
+});
+
+describe('two reads of a gear in one turn', () => {
+  const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  let upstream = startUpstream();
+  const { takeView } = UpstreamConnection.prototype;
+  afterEach(() => {
+    UpstreamConnection.prototype.takeView = takeView;
+    upstream.close();
+    upstream = startUpstream();
+  });
+  after(() => upstream.close());
+
+  /** Each read is two from now on: the second begins where `text` does. */
+  function cutReadsBefore(text: string): void {
+    UpstreamConnection.prototype.takeView = function (length) {
+      const second = Buffer.from(gearReads.viewOf(length));
+      const at = second.indexOf(text, 1);
+      if (at < 0) return takeView.call(this, length);
+      const goOn = takeView.call(this, at);
+      gearReads.buffer.set(second.subarray(at));
+      return takeView.call(this, length - at) && goOn;
+    };
+  }
+
+  it('leave the connection ready for the next answer, although the client of this one had no room in between', async () => {
+    cutReadsBefore('0\r\n\r\n');
+    const gear = await startRawGear(
+      (socket) =>
+        void socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n'),
+    );
+    try {
+      for (let round = 0; round < 3; round++) {
+        const slow = collectingSink({ flush: () => false });
+        upstream.start({}, slow, [endpointAt(gear.port)]);
+        await eventually(() => slow.ended, 'the whole answer');
+        assert.equal(slow.body.toString(), 'good');
+      }
+      assert.equal(gear.acceptedConnections, 1);
+    } finally {
+      await gear.stop();
+    }
+  });
+
+  it('end the use of the connection where the second is behind the answer', async () => {
+    cutReadsBefore('HTTP/1.1 200 OK');
+    const gear = await startRawGear((socket) => void socket.write(OK + OK.replaceAll('ok', 'no')));
+    try {
+      for (let round = 0; round < 3; round++) {
+        const sink = collectingSink();
+        upstream.start({}, sink, [endpointAt(gear.port)]);
+        await eventually(() => sink.ended, 'the answer');
+        assert.equal(sink.body.toString(), 'ok');
+        await eventually(() => gear.openConnections === 0);
+      }
+    } finally {
+      await gear.stop();
+    }
   });
 });
