@@ -1,6 +1,6 @@
 /**
  * What many sockets read in one turn of the event loop is worked on together, once all of it is there and before the turn's writes go out
- * (turn.ts): system calls and decryption run one after another on warm code, then heads, routes and answers do. That saves a fifteenth of a
+ * (turn.ts): system calls and decryption run one after another on warm code, then heads, routes and answers do. That saves a twentieth of a
  * request's CPU (`npm run bench`), although it costs two copies: sockets read into one room one after another, so what waits must lie
  * elsewhere. Only what is small waits. An answer over HTTP/1.1 leaves no later for it; one over HTTP/2 does so a turn later,
  * since nghttp2 has had its part of the turn by then.
