@@ -73,9 +73,8 @@ export class Http1Connection implements Http1RequestOwner, LiveConnection, TurnR
     return true;
   }
 
-  stopReading(): void {
-    this.#pause();
-  }
+  /** Never asked for, since `take` never says no. */
+  stopReading(): void {}
 
   /** Goes on as far as the input allows. A loop, not a recursion: pipelined requests may be answered at once, one after another. */
   #advance(): void {
