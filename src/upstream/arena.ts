@@ -1,6 +1,6 @@
 /**
- * One piece of memory for what passes through: what clients sent is read into one part of it, what gears sent into another, and what
- * one turn of the event loop writes is gathered in others. Within one array a copy is a single cheap call, without a view of what is
+ * One piece of memory for what passes through: what clients sent is read into one part of it, what gears sent into another, what waits of
+ * both lies beside (turn-reads.ts), and what one turn of the event loop writes is gathered in others. Within one array a copy is a single cheap call, without a view of what is
  * copied: making one costs twice the copy of a kilobyte, and a loop over its bytes fifty times (`npm run bench -- copies`).
  */
 
