@@ -28,7 +28,9 @@ export interface ExchangeConnection {
   /** A body of unknown length needs no chunked coding. */
   readonly framesBodies: boolean;
   begin(sink: ResponseSink, head: OutgoingHead, request: BegunRequest): void;
-  /** Body bytes (text is latin1), which are the caller's again when it returns. False: wait for the sink's `onWritable`. */
+  /** Body bytes, which are the caller's again when it returns. False: wait for the sink's `onWritable`. */
+  write(view: Buffer): boolean;
+  /** The same of several pieces; text is latin1. */
   writeParts(parts: readonly (Buffer | string)[]): boolean;
   /** The request is whole. `trailer`: field lines, where `framesBodies`. */
   finishRequest(trailer: string): void;

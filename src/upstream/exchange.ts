@@ -78,7 +78,7 @@ export class Exchange implements ResponseSink {
   /** Body bytes, not none of them, where `passesBytes`. */
   pass(view: Buffer): void {
     this.#bodySent = true;
-    this.#connection?.writeParts([view]);
+    this.#connection?.write(view);
   }
 
   /** Body bytes in order; the slices are the caller's again when it returns. False: no more until `onWritable`. */

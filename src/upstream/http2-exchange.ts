@@ -157,6 +157,10 @@ export class Http2Exchange implements ExchangeConnection {
     return this.#stream !== null && this.#stream.writableLength > STREAM_HIGH_WATER_BYTES;
   }
 
+  write(view: Buffer): boolean {
+    return this.writeParts([view]);
+  }
+
   writeParts(parts: readonly (Buffer | string)[]): boolean {
     const stream = this.#stream;
     if (stream === null || this.#sink === null || stream.destroyed || stream.writableEnded) return true;

@@ -6,11 +6,12 @@
  * socket or end it.
  */
 import type { Socket } from 'node:net';
-import { writeGathered } from './gathered-write.ts';
 import { Pieces } from './pieces.ts';
 import { joinTurn, type TurnMember, turnRoom, turnRoomWith } from './turn.ts';
 import { TurnPiece } from './turn-piece.ts';
+import type { OnWritten } from './write-buffers.ts';
 import { type BypassOwner, WriteBypass } from './write-bypass.ts';
+import { WriteTail } from './write-tail.ts';
 
 /** Above it a piece goes to the kernel as soon as it is there. */
 const MAX_DIRECT_BYTES = 16_384;
@@ -36,8 +37,8 @@ export class TurnWriter implements TurnMember, BypassOwner {
   readonly #bypass: WriteBypass;
   /** Goes out past the machinery at the end of this turn; then nothing is in the socket. */
   readonly #pending = new TurnPiece();
-  /** Of what is given to the socket itself: told before the socket is destroyed for it, which its events are not. */
-  readonly #onWritten: ((error?: Error | null) => void) | undefined;
+  /** What the socket itself is to have by the end of this turn, behind what it has; it is corked while there is any. */
+  readonly #tail: WriteTail;
   #failed = false;
   #queued = false;
   /** What the socket is to do behind what is pending, or under TLS behind the write that is under way. */
@@ -47,21 +48,28 @@ export class TurnWriter implements TurnMember, BypassOwner {
   constructor(socket: Socket, owner: TurnOwner | null = null) {
     this.#socket = socket;
     this.#owner = owner;
-    this.#onWritten = owner === null ? undefined : (error) => this.#onSocketWritten(owner, error);
+    // Told before the socket is destroyed for it, which its events are not.
+    const onWritten: OnWritten = owner === null ? undefined : (error) => this.#onSocketWritten(owner, error);
+    this.#tail = new WriteTail(socket, onWritten);
     this.#bypass = new WriteBypass(socket, this);
   }
 
   /** Whether the source should pause; the socket's 'drain' says when to go on. */
   get full(): boolean {
-    return this.#bypass.isFull || this.#socket.writableLength > HIGH_WATER_BYTES;
+    return this.#bypass.isFull || this.#socket.writableLength + this.#tail.length > HIGH_WATER_BYTES;
   }
 
   /** Latin1 text. */
   writeText(text: string): void {
     if (this.#failed) return;
-    if (text.length <= MAX_DIRECT_BYTES && this.#isFree()) this.#pending.putText(text);
-    else this.#corked().write(text, 'latin1', this.#onWritten);
-    this.#enqueue();
+    if (text.length <= MAX_DIRECT_BYTES && this.#isFree()) {
+      this.#pending.putText(text);
+      this.#enqueue();
+    } else {
+      gathered.text(text);
+      this.#write(gathered, false);
+      gathered.clear();
+    }
   }
 
   /** `parts` (text is latin1), which are the caller's again when it returns. */
@@ -72,6 +80,8 @@ export class TurnWriter implements TurnMember, BypassOwner {
 
   /** Bytes, which are the caller's again when it returns. */
   writeBytes(bytes: Buffer): void {
+    // Of a large upload nearly all comes here while there is a tail: past everything else, then.
+    if (!this.#failed && this.#tail.extend(bytes)) return;
     gathered.bytes(bytes);
     this.writePieces(gathered);
   }
@@ -87,31 +97,30 @@ export class TurnWriter implements TurnMember, BypassOwner {
     const room = turnRoom();
     const follows = pending.endsAt(room);
     if (size > MAX_DIRECT_BYTES || (follows && pending.length + size > MAX_GATHERED_BYTES)) {
-      this.#writeLarge(pieces);
+      this.#write(pieces, true);
     } else if (follows && room.hasRoomFor(size)) {
       pending.extend(room, pieces);
     } else if (this.#isFree()) {
       pending.putBytes(turnRoomWith(size), pieces);
       this.#enqueue();
     } else {
-      writeGathered(this.#corked(), pieces, this.#onWritten);
-      this.#enqueue();
+      this.#write(pieces, false);
     }
     pieces.clear();
   }
 
-  /** At once, behind what is pending: what a turn gathers is copied, which costs more here than the peers' waking up. */
-  #writeLarge(pieces: Pieces): void {
-    if (!this.#bypass.takesLarge) {
-      writeGathered(this.#corked(), pieces, this.#onWritten);
-      this.#enqueue();
-      return;
-    }
+  /**
+   * Behind what is pending, as one piece with it. `atOnce` past the socket, as far as that goes: what a turn gathers is copied, which costs
+   * more of large pieces than the peers' waking up.
+   */
+  #write(pieces: Pieces, atOnce: boolean): void {
     this.#pending.moveTo(whole);
     whole.append(pieces);
-    this.#bypass.writeLarge(whole);
+    const isFirst = this.#tail.length === 0;
+    if (atOnce && isFirst && this.#bypass.takesLarge) this.#bypass.writeLarge(whole);
     if (whole.size > 0) {
-      writeGathered(this.#corked(), whole, this.#onWritten);
+      if (this.#socket.writableCorked === 0) this.#socket.cork();
+      this.#tail.add(whole);
       this.#enqueue();
     }
     whole.clear();
@@ -129,7 +138,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
 
   #finish(how: 'end' | 'destroySoon'): void {
     if (this.#failed) this.#socket.destroy();
-    else if (this.#pending.isEmpty && !this.#bypass.mustWait) this.#socket[how]();
+    else if (this.#pending.isEmpty && this.#tail.length === 0 && !this.#bypass.mustWait) this.#socket[how]();
     else if (this.#last !== 'destroySoon') this.#last = how;
   }
 
@@ -142,17 +151,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
   }
 
   #isFree(): boolean {
-    return this.#pending.isEmpty && this.#bypass.isFree;
-  }
-
-  /** The socket, corked, with what was pending in it. */
-  #corked(): Socket {
-    const socket = this.#socket;
-    if (socket.writableCorked === 0) socket.cork();
-    const piece = this.#pending.take();
-    if (typeof piece === 'string') socket.write(piece, 'latin1', this.#onWritten);
-    else if (piece !== null) socket.write(Buffer.from(piece), this.#onWritten);
-    return socket;
+    return this.#pending.isEmpty && this.#tail.length === 0 && this.#bypass.isFree;
   }
 
   #enqueue(): void {
@@ -164,6 +163,7 @@ export class TurnWriter implements TurnMember, BypassOwner {
   /** For the turn only. */
   flush(): void {
     this.#queued = false;
+    this.#tail.give();
     const { room } = this.#pending;
     const piece = this.#pending.take();
     if (piece !== null) this.#bypass.write(piece, room);

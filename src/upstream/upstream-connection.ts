@@ -150,7 +150,10 @@ export class UpstreamConnection implements ExchangeConnection, RawConnection, Pl
   }
 
   write(view: Buffer): boolean {
-    return this.writeParts([view]);
+    if (this.#phase === 'closed') return true;
+    this.lastActivity = momentNow();
+    this.#writer.writeBytes(view);
+    return !this.full;
   }
 
   writeParts(parts: readonly (Buffer | string)[]): boolean {

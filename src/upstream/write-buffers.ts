@@ -1,0 +1,50 @@
+/**
+ * Buffers for large pieces that wait to be written, which come back when they are. Fresh ones cost a third of streaming a large body
+ * (allocation, page faults, cold caches), and worse: V8 counts their bytes and collects its whole heap for every 64 MiB of them, however
+ * little of it is in use. 64 clients that upload 64 KiB at a time over TLS made it do so twenty times a second, a third of their
+ * CPU (`npm run bench -- hop --load upload-64k`). So there are as many of each size as such clients have under way at once.
+ */
+import type { Writable } from 'node:stream';
+
+export type OnWritten = ((error?: Error | null) => void) | undefined;
+
+/** Bytes of one size that are kept while nobody needs them. */
+const MAX_FREE_BYTES = 6_291_456;
+
+export class BufferStock {
+  readonly size: number;
+  readonly #free: Buffer[] = [];
+  readonly #maxFree: number;
+
+  constructor(size: number) {
+    this.size = size;
+    this.#maxFree = Math.floor(MAX_FREE_BYTES / size);
+  }
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.size);
+  }
+
+  giveBack(buffer: Buffer): void {
+    if (this.#free.length < this.#maxFree) this.#free.push(buffer);
+  }
+
+  /** Writes the first `length` bytes of a buffer that was taken, and takes it back when that is over. `onWritten` as the stream's own. */
+  write(to: Writable, buffer: Buffer, length: number, onWritten: OnWritten): void {
+    to.write(buffer.subarray(0, length), (error) => {
+      // Whoever was to write it may still hold it after a failure.
+      if (!error) this.giveBack(buffer);
+      onWritten?.(error);
+    });
+  }
+}
+
+/** For a read of a socket, with what frames it. */
+export const tailStock = new BufferStock(65_536 + 512);
+/** Besides it, for a record of TLS, and for a read behind what a turn has gathered. */
+const STOCKS = [new BufferStock(16_384 + 512), tailStock, new BufferStock(131_072)];
+
+/** The stock of buffers that hold `size` bytes; undefined for more than any does. */
+export function stockFor(size: number): BufferStock | undefined {
+  return STOCKS.find((stock) => size <= stock.size);
+}
