@@ -7,8 +7,8 @@ import type { Writable } from 'node:stream';
 import { Pieces } from './pieces.ts';
 import { type OnWritten, stockFor } from './write-buffers.ts';
 
-/** Below it Node cuts pieces from a larger one, of which it makes a new one when that is used up. */
-export const SMALL_BYTES = Buffer.poolSize >>> 1;
+/** Below it every Node cuts pieces from a larger one; newer ones do so up to 32 KiB, where the piece would hold all of that for as long as it waits. */
+export const SMALL_BYTES = 4_096;
 
 /** Empty between two calls. */
 const gathered = new Pieces();
