@@ -5,7 +5,7 @@
  */
 import type { Writable } from 'node:stream';
 import { Pieces } from './pieces.ts';
-import { type OnWritten, stockFor } from './write-buffers.ts';
+import { type OnWritten, poolFor } from './write-buffers.ts';
 
 /** Below it every Node cuts pieces from a larger one; newer ones do so up to 32 KiB, where the piece would hold all of that for as long as it waits. */
 export const SMALL_BYTES = 4_096;
@@ -23,9 +23,9 @@ export function writeParts(to: Writable, parts: readonly (string | Buffer)[]): v
 /** Writes the pieces in one go; what they were taken from is the caller's again when it returns. `onWritten` as the stream's own. */
 export function writeGathered(to: Writable, pieces: Pieces, onWritten?: OnWritten): void {
   const { size } = pieces;
-  const stock = size < SMALL_BYTES ? undefined : stockFor(size);
-  const buffer = stock?.take() ?? Buffer.allocUnsafe(size);
+  const pool = size < SMALL_BYTES ? undefined : poolFor(size);
+  const buffer = pool?.take() ?? Buffer.allocUnsafe(size);
   pieces.copyInto(buffer, 0);
-  if (stock === undefined) to.write(buffer, onWritten);
-  else stock.write(to, buffer, size, onWritten);
+  if (pool === undefined) to.write(buffer, onWritten);
+  else pool.write(to, buffer, size, onWritten);
 }

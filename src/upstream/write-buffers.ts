@@ -11,7 +11,7 @@ export type OnWritten = ((error?: Error | null) => void) | undefined;
 /** Bytes of one size that are kept while nobody needs them. */
 const MAX_FREE_BYTES = 6_291_456;
 
-export class BufferStock {
+export class BufferPool {
   readonly size: number;
   readonly #free: Buffer[] = [];
   readonly #maxFree: number;
@@ -40,11 +40,11 @@ export class BufferStock {
 }
 
 /** For a read of a socket, with what frames it. */
-export const tailStock = new BufferStock(65_536 + 512);
+export const tailPool = new BufferPool(65_536 + 512);
 /** Besides it, for a record of TLS, and for a read behind what a turn has gathered. */
-const STOCKS = [new BufferStock(16_384 + 512), tailStock, new BufferStock(131_072)];
+const POOLS = [new BufferPool(16_384 + 512), tailPool, new BufferPool(131_072)];
 
-/** The stock of buffers that hold `size` bytes; undefined for more than any does. */
-export function stockFor(size: number): BufferStock | undefined {
-  return STOCKS.find((stock) => size <= stock.size);
+/** The pool of buffers that hold `size` bytes; undefined for more than any does. */
+export function poolFor(size: number): BufferPool | undefined {
+  return POOLS.find((pool) => size <= pool.size);
 }

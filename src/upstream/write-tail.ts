@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import { SMALL_BYTES, writeGathered } from './gathered-write.ts';
 import { Pieces } from './pieces.ts';
-import { type OnWritten, tailStock } from './write-buffers.ts';
+import { type OnWritten, tailPool } from './write-buffers.ts';
 
 /** Empty between two calls. */
 const rest = new Pieces();
@@ -31,11 +31,11 @@ export class WriteTail {
   /** Copies the pieces behind what is here already. What does not fit goes to the socket, which the caller has corked; `give` has to follow within the turn. */
   add(pieces: Pieces): void {
     const { size } = pieces;
-    if (this.#length + size > tailStock.size) this.give();
-    if (this.#buffer === null && (size < SMALL_BYTES || size > tailStock.size)) {
+    if (this.#length + size > tailPool.size) this.give();
+    if (this.#buffer === null && (size < SMALL_BYTES || size > tailPool.size)) {
       writeGathered(this.#socket, pieces, this.#onWritten);
     } else {
-      this.#buffer ??= tailStock.take();
+      this.#buffer ??= tailPool.take();
       this.#length = pieces.copyInto(this.#buffer, this.#length);
     }
   }
@@ -43,7 +43,7 @@ export class WriteTail {
   /** Copies further bytes behind those that are here, if there are any and room behind them. Returns whether it did. */
   extend(bytes: Buffer): boolean {
     const length = this.#length + bytes.length;
-    if (this.#buffer === null || length > tailStock.size) return false;
+    if (this.#buffer === null || length > tailPool.size) return false;
     this.#buffer.set(bytes, this.#length);
     this.#length = length;
     return true;
@@ -55,14 +55,14 @@ export class WriteTail {
     if (buffer === null) return;
     this.#buffer = null;
     this.#length = 0;
-    if (4 * length >= tailStock.size) {
-      tailStock.write(this.#socket, buffer, length, this.#onWritten);
+    if (4 * length >= tailPool.size) {
+      tailPool.write(this.#socket, buffer, length, this.#onWritten);
       return;
     }
     // A peer that takes nothing must not hold many times what was written to it.
     rest.range(buffer, 0, length);
     writeGathered(this.#socket, rest, this.#onWritten);
     rest.clear();
-    tailStock.giveBack(buffer);
+    tailPool.giveBack(buffer);
   }
 }

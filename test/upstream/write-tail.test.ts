@@ -6,7 +6,7 @@ import { afterEach, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Pieces } from '../../src/upstream/pieces.ts';
 import { HIGH_WATER_BYTES, TurnWriter } from '../../src/upstream/turn-writer.ts';
-import { BufferStock, stockFor, tailStock } from '../../src/upstream/write-buffers.ts';
+import { BufferPool, poolFor, tailPool } from '../../src/upstream/write-buffers.ts';
 import { WriteTail } from '../../src/upstream/write-tail.ts';
 import { eventually } from '../support/eventually.ts';
 import { received, type SocketPair, socketPair } from '../support/socket-pair.ts';
@@ -37,7 +37,7 @@ function piecesOf(bytes: Buffer): Pieces {
 
 describe('the tail of what a busy socket is written', () => {
   it('comes whole and in order, however it is cut, and is the caller’s again at once', () => {
-    const size = fc.oneof(fc.nat(600), fc.nat(2 * RECORD_BYTES), fc.nat(2 * tailStock.size));
+    const size = fc.oneof(fc.nat(600), fc.nat(2 * RECORD_BYTES), fc.nat(2 * tailPool.size));
     const step = fc.record({ size, extends: fc.boolean(), gives: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -90,20 +90,20 @@ describe('the tail of what a busy socket is written', () => {
   });
 
   it('lies in buffers that come back once they are written, and only then', () => {
-    const stock = new BufferStock(1_000);
+    const pool = new BufferPool(1_000);
     const written: ((error?: Error) => void)[] = [];
     const to = { write: (_bytes: Buffer, onWritten: (error?: Error) => void) => written.push(onWritten) };
-    const buffers = [stock.take(), stock.take()];
-    for (const buffer of buffers) stock.write(to as unknown as Writable, buffer, 10, undefined);
-    assert.ok(!buffers.includes(stock.take()), 'while it is under way');
+    const buffers = [pool.take(), pool.take()];
+    for (const buffer of buffers) pool.write(to as unknown as Writable, buffer, 10, undefined);
+    assert.ok(!buffers.includes(pool.take()), 'while it is under way');
     written[0]?.(new Error('gone'));
-    assert.ok(!buffers.includes(stock.take()), 'after a failure, when somebody may hold it still');
+    assert.ok(!buffers.includes(pool.take()), 'after a failure, when somebody may hold it still');
     written[1]?.();
-    assert.equal(stock.take(), buffers[1]);
+    assert.equal(pool.take(), buffers[1]);
   });
 
   it('has as many of them kept as many uploads at once need', () => {
-    const records = stockFor(RECORD_BYTES) ?? assert.fail('none');
+    const records = poolFor(RECORD_BYTES) ?? assert.fail('none');
     const taken = Array.from({ length: 256 }, () => records.take());
     for (const buffer of taken) records.giveBack(buffer);
     const again = new Set(Array.from({ length: 256 }, () => records.take()));
