@@ -1,8 +1,8 @@
 /**
  * Buffers for large pieces that wait to be written, which come back when they are. Fresh ones cost a third of streaming a large body
- * (allocation, page faults, cold caches), and worse: V8 counts their bytes and collects its whole heap for every 64 MiB of them, however
- * little of it is in use. 64 clients that upload 64 KiB at a time over TLS made it do so twenty times a second, a third of their
- * CPU (`npm run bench -- hop --load upload-64k`). So there are as many of each size as such clients have under way at once.
+ * (allocation, page faults, cold caches), and worse: V8 counts their bytes and in some processes collects its whole heap again and again for
+ * them. 64 clients that upload 64 KiB at a time over TLS made it do so twenty times a second, a third of their CPU
+ * (`npm run bench -- hop --load upload-64k`). What is kept of each size is what such clients have under way at once.
  */
 import type { Writable } from 'node:stream';
 
