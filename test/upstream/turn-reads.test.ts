@@ -193,6 +193,29 @@ describe('a turn in which much happens', () => {
     }
   });
 
+  it('gives a connection that is known to have ended to no request, not even to one that the answer lets begin', async () => {
+    const upstream = startUpstream();
+    closers.push(() => upstream.close());
+    let connections = 0;
+    const gear = await startRawGear(
+      (socket) => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
+        if (connections === 1) socket.resetAndDestroy();
+      },
+      { onConnection: () => void connections++ },
+    );
+    closers.push(() => gear.stop());
+    const endpoints = [endpointAt(gear.port)];
+    // No request that may be sent again: on the former connection it would be lost.
+    const post = { method: 'POST' };
+    const next = collectingSink();
+    const first = collectingSink({ onEnd: () => void upstream.start(post, next, endpoints) });
+    upstream.start(post, first, endpoints);
+    await eventually(() => next.ended || next.failure !== null, 'an end of the next request');
+    assert.deepEqual([first.body.toString(), next.failure, next.body.toString()], ['good', null, 'good']);
+    assert.equal(connections, 2);
+  });
+
   it('records what a client asked for before it reset the connection', async () => {
     const { edge } = await started();
     const client = await connectRaw({ port: edge.port });
