@@ -11,6 +11,7 @@ import { stateDirAhead } from './config/read-document.ts';
 import type { Config } from './config/schema.ts';
 import type { SampleOptions } from './start-sample.ts';
 import { beginOpening } from './store/opening.ts';
+import { growYoungGenerationAtOnce } from './young-generation.ts';
 
 export interface StartOptions extends SampleOptions {
   /** Null: the sample. */
@@ -23,6 +24,7 @@ export interface StartOptions extends SampleOptions {
 
 /** Starts what the options say; rejects with a `ConfigError` or the system's error. */
 export async function startApp(options: StartOptions): Promise<Headgear> {
+  growYoungGenerationAtOnce();
   if (options.configFile !== null) return startConfigured(options.configFile, options);
   const { startSample } = await import('./start-sample.ts');
   return startSample(options);

@@ -108,9 +108,10 @@ const allowances: Readonly<Record<string, Allowance>> = {
     why: 'a command builds the app or shows something; it serves nothing itself',
   },
   'start-app.ts': {
-    rooms: ['app.ts', 'start-sample.ts', 'config', 'store'],
+    rooms: ['app.ts', 'start-sample.ts', 'config', 'store', 'young-generation.ts'],
     why: 'a configured Headgear, whose store is read while it is loaded, or the sample',
   },
+  'young-generation.ts': { rooms: [], why: 'a setting of V8, which nothing else needs to know' },
   'start-sample.ts': {
     rooms: ['app.ts', 'config', 'sample', 'stomp'],
     why: 'one with the sample beside it',
