@@ -1,5 +1,6 @@
 /** Reads that wait for the end of their turn: each reader gets its own bytes, in order, once, whatever happens to its socket before. */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { after, afterEach, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -196,24 +197,28 @@ describe('a turn in which much happens', () => {
   it('gives a connection that is known to have ended to no request, not even to one that the answer lets begin', async () => {
     const upstream = startUpstream();
     closers.push(() => upstream.close());
-    let connections = 0;
-    const gear = await startRawGear(
-      (socket) => {
-        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
-        if (connections === 1) socket.resetAndDestroy();
-      },
-      { onConnection: () => void connections++ },
-    );
+    const gear = await startRawGear((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
+    });
     closers.push(() => gear.stop());
     const endpoints = [endpointAt(gear.port)];
     // No request that may be sent again: on the former connection it would be lost.
     const post = { method: 'POST' };
     const next = collectingSink();
-    const first = collectingSink({ onEnd: () => void upstream.start(post, next, endpoints) });
+    const connections: Socket[] = [];
+    const note = (message: unknown) => void connections.push((message as { socket: Socket }).socket);
+    subscribe('net.client.socket', note);
+    closers.push(() => unsubscribe('net.client.socket', note));
+    const first = collectingSink({
+      // A read of the same turn found a reset, as it does on Node 20: Node tells of it before the answer is worked on.
+      onHead: () =>
+        void connections[0]?.emit('error', Object.assign(new Error('read'), { code: 'ECONNRESET' })),
+      onEnd: () => void upstream.start(post, next, endpoints),
+    });
     upstream.start(post, first, endpoints);
     await eventually(() => next.ended || next.failure !== null, 'an end of the next request');
     assert.deepEqual([first.body.toString(), next.failure, next.body.toString()], ['good', null, 'good']);
-    assert.equal(connections, 2);
+    assert.equal(connections.length, 2);
   });
 
   it('records what a client asked for before it reset the connection', async () => {
