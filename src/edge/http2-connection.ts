@@ -7,9 +7,11 @@ import type { TLSSocket } from 'node:tls';
 import type { Forwarder } from '../http/forwarding.ts';
 import { createEventBudget, type EventBudget } from '../upstream/event-budget.ts';
 import { type ConnectionFacts, forwarderOf } from './connection-facts.ts';
+import { FewMap } from './few-map.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-options.ts';
 import type { Http2Owner, SweptRequest } from './http2-owner.ts';
 import { Http2Request } from './http2-request.ts';
+import { keepStreamsCheaply } from './http2-streams.ts';
 import type { LiveConnection, Serving } from './serving.ts';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
@@ -37,7 +39,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   readonly forwarder: Forwarder;
   readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
-  readonly #requests = new Set<SweptRequest>();
+  readonly #requests = new FewMap<SweptRequest, true>();
   readonly #resets: EventBudget;
   readonly #controlFrames: EventBudget;
   readonly #openedAt = performance.now();
@@ -67,6 +69,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
     socket.allowHalfOpen = false;
     const session = http2.performServerHandshake(socket, options);
     this.#session = session;
+    keepStreamsCheaply(session);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on('stream', (stream: ServerHttp2Stream, _fields: unknown, flags: number, raw?: string[]) =>
       this.#onStream(stream, flags, raw ?? []),
@@ -93,7 +96,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
     // Where the stream is there, the library tells it and not the session.
     stream.on('priority', this.#onControlFrame);
     const request = new Http2Request(stream, this);
-    this.#requests.add(request);
+    this.#requests.set(request, true);
     this.#served++;
     this.#noteActivity();
     request.start(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
@@ -127,7 +130,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   // --- LiveConnection ---
 
   sweep(now: number): void {
-    for (const request of this.#requests) request.sweep(now);
+    for (const request of this.#requests.keys()) request.sweep(now);
     this.#probeClient(now);
     if (this.#requests.size > 0) {
       if (this.#phase === 'announced') this.#close();
