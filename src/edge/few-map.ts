@@ -58,7 +58,8 @@ export class FewMap<K, V> implements Map<K, V> {
   *entries(): MapIterator<[K, V]> {
     const values = [...this.#values];
     for (const [index, key] of [...this.#keys].entries()) {
-      if (this.has(key)) yield [key, values[index] as V];
+      // Still at its place, as nearly always, or moved: no search for each of very many.
+      if (this.#keys[index] === key || this.has(key)) yield [key, values[index] as V];
     }
   }
 
