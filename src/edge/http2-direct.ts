@@ -9,6 +9,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { FieldBlock } from '../http/http2-block.ts';
 import { watchCall } from '../upstream/direct-write.ts';
+import { symbolNamed } from './symbol-named.ts';
 
 /** Answers that are looked at until one shows how; some are sent otherwise, with fields in another order. */
 const MAX_LESSONS = 64;
@@ -191,10 +192,10 @@ function inside(object: object): Inside {
 
 function findSymbols(stream: ServerHttp2Stream): Symbols | null {
   const { session } = stream;
-  const handle = named(stream, 'kHandle');
-  const sessionOf = named(stream, 'kSession');
-  const state = named(session, 'state');
-  const maybeDestroy = named(Object.getPrototypeOf(Object.getPrototypeOf(session)), 'kMaybeDestroy');
+  const handle = symbolNamed(stream, 'kHandle');
+  const sessionOf = symbolNamed(stream, 'kSession');
+  const state = symbolNamed(session, 'state');
+  const maybeDestroy = symbolNamed(Object.getPrototypeOf(Object.getPrototypeOf(session)), 'kMaybeDestroy');
   if (!session || !handle || !sessionOf || !state || !maybeDestroy) return null;
   const wrapped = inside(stream)[handle] as Handle;
   const owner = Object.getOwnPropertySymbols(wrapped).find((symbol) => wrapped[symbol] === stream);
@@ -207,8 +208,4 @@ function findSymbols(stream: ServerHttp2Stream): Symbols | null {
     typeof writableState(stream)?.ending === 'boolean' &&
     [wrapped.respond, wrapped.writeBuffer, wrapped.shutdown].every((method) => typeof method === 'function');
   return owner !== undefined && fits ? { handle, session: sessionOf, state, maybeDestroy, owner } : null;
-}
-
-function named(object: object | undefined, description: string): symbol | undefined {
-  return Object.getOwnPropertySymbols(object ?? {}).find((symbol) => symbol.description === description);
 }

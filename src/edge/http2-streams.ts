@@ -2,6 +2,7 @@
 import type { Http2Session } from 'node:http2';
 import { types } from 'node:util';
 import { FewMap } from './few-map.ts';
+import { symbolNamed } from './symbol-named.ts';
 
 /**
  * Gives a session that has no streams yet a table without that. By means that Node has but does not document, alike in 20, 22 and 24;
@@ -9,7 +10,7 @@ import { FewMap } from './few-map.ts';
  */
 export function keepStreamsCheaply(session: Http2Session): boolean {
   const inside = session as unknown as Record<symbol, { streams?: unknown } | undefined>;
-  const symbol = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state');
+  const symbol = symbolNamed(session, 'state');
   const state = symbol === undefined ? undefined : inside[symbol];
   const streams = state?.streams;
   // One of the library's own: no prototype of it is a Map's.

@@ -8,6 +8,7 @@
 import type { Socket } from 'node:net';
 import { clientReads } from '../upstream/arena.ts';
 import { evenTlsReads } from './even-tls-reads.ts';
+import { symbolNamed } from './symbol-named.ts';
 
 interface Means {
   readonly buffer: symbol;
@@ -46,9 +47,9 @@ export function readInto(socket: Socket, onView: (view: Buffer) => unknown): boo
 }
 
 function findMeans(socket: Socket): Means | null {
-  const symbols = Object.getOwnPropertySymbols(socket);
-  const named = (name: string): symbol | undefined => symbols.find((symbol) => symbol.description === name);
-  const [buffer, callback, generator] = [named('kBuffer'), named('kBufferCb'), named('kBufferGen')];
+  const buffer = symbolNamed(socket, 'kBuffer');
+  const callback = symbolNamed(socket, 'kBufferCb');
+  const generator = symbolNamed(socket, 'kBufferGen');
   return buffer === undefined || callback === undefined || generator === undefined
     ? null
     : { buffer, callback, generator };
