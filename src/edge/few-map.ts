@@ -1,8 +1,9 @@
 /**
- * A map of a few entries that come and go by the ten thousand a second. A `Map` or `Set` is given a new table every few entries, and V8 has the old
- * one refer to the new one, for iterators. Once such a table has become old, so do all that follow, though nobody uses them, and with them
- * what they held: so requests of HTTP/2 lived on until the next collection of the whole heap (`npm run bench -- h2`).
- * Arrays refer to no later ones. A search goes through all entries, from the latest on: few enough for that are 128, the streams of a connection.
+ * A map of a few entries that come and go by the ten thousand a second. A `Map` or `Set` is given a new table every few entries, and V8 has
+ * the old one refer to the new one, for iterators. Once such a table has become old, so do all that follow, though nobody uses them, and
+ * with them what they held: so requests of HTTP/2 lived on until the next collection of the whole heap (`npm run bench -- h2`).
+ * Arrays refer to no later ones. A search goes through all entries, from the latest on: through a connection's streams, 100 unless
+ * configured otherwise.
  */
 export class FewMap<K, V> implements Map<K, V> {
   readonly [Symbol.toStringTag] = 'FewMap';
