@@ -20,13 +20,17 @@ describe('a map of few entries', () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const ours = new FewMap<number, number>();
         const model = new Map<number, number>();
-        for (const it of steps) {
-          if (it.kind === 'set')
-            assert.equal(ours.set(it.key, it.value), model.set(it.key, it.value) && ours);
-          else if (it.kind === 'delete') assert.equal(ours.delete(it.key), model.delete(it.key));
-          else if (it.kind === 'clear') assert.equal(ours.clear(), model.clear());
+        for (const taken of steps) {
+          if (taken.kind === 'set') {
+            assert.equal(ours.set(taken.key, taken.value), ours);
+            model.set(taken.key, taken.value);
+          } else if (taken.kind === 'delete') assert.equal(ours.delete(taken.key), model.delete(taken.key));
+          else if (taken.kind === 'clear') assert.equal(ours.clear(), model.clear());
           assert.equal(ours.size, model.size);
-          assert.deepEqual([ours.has(it.key), ours.get(it.key)], [model.has(it.key), model.get(it.key)]);
+          assert.deepEqual(
+            [ours.has(taken.key), ours.get(taken.key)],
+            [model.has(taken.key), model.get(taken.key)],
+          );
           assert.deepEqual(sorted(ours), sorted(model));
           const visited: [number, number][] = [];
           ours.forEach((value, visitedKey) => void visited.push([visitedKey, value]));
