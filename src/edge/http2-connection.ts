@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Forwarder } from '../http/forwarding.ts';
 import { createEventBudget, type EventBudget } from '../upstream/event-budget.ts';
 import { type ConnectionFacts, forwarderOf } from './connection-facts.ts';
-import { FewMap } from './few-map.ts';
+import { FewSet } from './few-set.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-options.ts';
 import type { Http2Owner, SweptRequest } from './http2-owner.ts';
 import { Http2Request } from './http2-request.ts';
@@ -39,7 +39,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   readonly forwarder: Forwarder;
   readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
-  readonly #requests = new FewMap<SweptRequest, true>();
+  readonly #requests = new FewSet<SweptRequest>();
   readonly #resets: EventBudget;
   readonly #controlFrames: EventBudget;
   readonly #openedAt = performance.now();
@@ -96,7 +96,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
     // Where the stream is there, the library tells it and not the session.
     stream.on('priority', this.#onControlFrame);
     const request = new Http2Request(stream, this);
-    this.#requests.set(request, true);
+    this.#requests.add(request);
     this.#served++;
     this.#noteActivity();
     request.start(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
@@ -130,7 +130,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   // --- LiveConnection ---
 
   sweep(now: number): void {
-    for (const request of this.#requests.keys()) request.sweep(now);
+    for (const request of this.#requests) request.sweep(now);
     this.#probeClient(now);
     if (this.#requests.size > 0) {
       if (this.#phase === 'announced') this.#close();
