@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Child, createChildren } from './children.ts';
+import { familyIds } from './cpu.ts';
 import type { IdleJob } from './idle-client.ts';
 import { residentBytes } from './memory.ts';
 import type { Sample } from './sample.ts';
@@ -51,9 +52,13 @@ export async function measureIdle(
     const { scheme, connections } = scenario;
     const port = scheme === 'http' ? target.httpPort : target.httpsPort;
     const ask = { scheme, port, host: HOST };
+    const processes = (): number => familyIds(target.child.pid)?.length ?? 0;
+    const own = processes();
     const held = async (): Promise<Held> => {
       await setTimeout(SETTLE_MS);
       const heap = isNode ? await collectGarbage(target.child, collected) : null;
+      // What a process takes that comes and goes, as the one that copies Headgear's store, is no connection's.
+      await until('the end of a passing process', target.child, () => processes() <= own);
       return { heap, resident: residentBytes(target.child.pid) };
     };
     await tell(client, { ...ask, ...WARM_UP });
