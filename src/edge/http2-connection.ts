@@ -6,8 +6,8 @@ import http2, { type ServerHttp2Session, type ServerHttp2Stream, type ServerOpti
 import type { TLSSocket } from 'node:tls';
 import type { Forwarder } from '../http/forwarding.ts';
 import { createEventBudget, type EventBudget } from '../upstream/event-budget.ts';
+import { PlacedList } from '../upstream/placed-list.ts';
 import { type ConnectionFacts, forwarderOf } from './connection-facts.ts';
-import { FewSet } from './few-set.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-options.ts';
 import type { Http2Owner, SweptRequest } from './http2-owner.ts';
 import { Http2Request } from './http2-request.ts';
@@ -39,7 +39,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   readonly forwarder: Forwarder;
   readonly #socket: TLSSocket;
   readonly #session: ServerHttp2Session;
-  readonly #requests = new FewSet<SweptRequest>();
+  readonly #requests = new PlacedList<SweptRequest>();
   readonly #resets: EventBudget;
   readonly #controlFrames: EventBudget;
   readonly #openedAt = performance.now();
@@ -130,7 +130,7 @@ export class Http2Connection implements LiveConnection, Http2Owner {
   // --- LiveConnection ---
 
   sweep(now: number): void {
-    for (const request of this.#requests) request.sweep(now);
+    for (const request of this.#requests.all()) request.sweep(now);
     this.#probeClient(now);
     if (this.#requests.size > 0) {
       if (this.#phase === 'announced') this.#close();

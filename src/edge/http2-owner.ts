@@ -1,10 +1,11 @@
 /** What a stream knows of the HTTP/2 connection that it came on. */
 import type { Forwarder } from '../http/forwarding.ts';
+import type { Placed } from '../upstream/placed-list.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { Serving } from './serving.ts';
 
 /** A stream's request as its connection sweeps it. */
-export interface SweptRequest {
+export interface SweptRequest extends Placed {
   sweep(now: number): void;
 }
 

@@ -30,6 +30,8 @@ const RESET_LINGER_MS = 2_000;
 function ignore(): void {}
 
 export class Http2Request implements ResponseSink, Http2BodyOwner, AnswerOwner {
+  /** In its connection's list. */
+  place = -1;
   readonly #stream: ServerHttp2Stream;
   readonly #owner: Http2Owner;
   readonly #answer: Http2Answer;
