@@ -201,7 +201,7 @@ function findSymbols(stream: ServerHttp2Stream): Symbols | null {
   const owner = Object.getOwnPropertySymbols(wrapped).find((symbol) => wrapped[symbol] === stream);
   const streams = (inside(session)[state] as { streams?: Partial<Map<unknown, unknown>> }).streams;
   const fits =
-    // A map of Node's own, which is no instance of ours.
+    // Ours (http2-streams.ts), or a map of Node's own: neither is an instance of `Map`.
     typeof streams?.delete === 'function' &&
     streams.get?.(stream.id) === stream &&
     inside(stream)[sessionOf] === session &&

@@ -3,7 +3,10 @@ import { once } from 'node:events';
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { FewMap } from '../../src/edge/few-map.ts';
+import { FewSet } from '../../src/edge/few-set.ts';
 import { keepStreamsCheaply } from '../../src/edge/http2-streams.ts';
+import { symbolNamed } from '../../src/edge/symbol-named.ts';
 
 describe('the streams of a session, kept our way', () => {
   const closers: (() => void)[] = [];
@@ -35,6 +38,11 @@ describe('the streams of a session, kept our way', () => {
       stream.end(stream.id === undefined ? '' : `${stream.id}`);
     });
     assert.equal(kept, true);
+    const symbol = symbolNamed(session, 'state') ?? Symbol('none');
+    const { streams, pendingStreams } =
+      (session as unknown as Record<symbol, Record<string, unknown>>)[symbol] ?? {};
+    assert.ok(streams instanceof FewMap);
+    assert.ok(pendingStreams instanceof FewSet);
     const answers = await Promise.all(
       Array.from({ length: 40 }, async () => {
         const request = client.request().setEncoding('utf8');
