@@ -10,9 +10,13 @@ const READ_ROOMS = 2;
 const KEPT_BYTES = 2 * ROOM_BYTES;
 /** Those that turns write from. Once a gear or client does not take what is in one, the next turns go on in another. */
 const WRITE_ROOMS = 8;
+/** What a single socket may be written at most in one go of what came in small pieces (turn-writer.ts): 24 full records of TLS. */
+export const BURST_BYTES = 393_216;
+/** A burst begins where the next small piece would lie. Of a room that has seen none, what lies behind is never touched and takes no memory. */
+const WRITE_BYTES = ROOM_BYTES + BURST_BYTES;
 
 const WRITE_START = READ_ROOMS * (ROOM_BYTES + KEPT_BYTES);
-const arena = Buffer.allocUnsafeSlow(WRITE_START + WRITE_ROOMS * ROOM_BYTES);
+const arena = Buffer.allocUnsafeSlow(WRITE_START + WRITE_ROOMS * WRITE_BYTES);
 /** The same: Node's own kind of array takes half as long again to make a view of. */
 const plain = new Uint8Array(arena.buffer);
 
@@ -30,6 +34,8 @@ export class ReadRoom {
   readonly #start: number;
   readonly #keptStart: number;
   readonly #views: (Buffer | undefined)[] = new Array(CACHED_VIEWS).fill(undefined);
+  /** The last one of those that are longer: of a large body nearly every read is of one length. */
+  #longView: ArenaView;
   /** Where what is kept begins and how long it is, one after the other; the first `#keptCount` are in use. */
   readonly #starts: number[] = [];
   readonly #lengths: number[] = [];
@@ -40,15 +46,23 @@ export class ReadRoom {
     this.#start = index * ROOM_BYTES;
     this.#keptStart = READ_ROOMS * ROOM_BYTES + index * KEPT_BYTES;
     this.buffer = arena.subarray(this.#start, this.#start + ROOM_BYTES);
+    this.#longView = this.#newView(ROOM_BYTES);
   }
 
   /** The first `length` bytes of it: valid, like those, until the next read. */
   viewOf(length: number): Buffer {
-    const known = length < CACHED_VIEWS ? this.#views[length] : undefined;
-    if (known !== undefined) return known;
+    if (length >= CACHED_VIEWS) {
+      if (this.#longView.length !== length) this.#longView = this.#newView(length);
+      return this.#longView;
+    }
+    let view = this.#views[length];
+    if (view === undefined) this.#views[length] = view = this.#newView(length);
+    return view;
+  }
+
+  #newView(length: number): ArenaView {
     const view: ArenaView = this.buffer.subarray(0, length);
     view.inArena = true;
-    if (length < CACHED_VIEWS) this.#views[length] = view;
     return view;
   }
 
@@ -90,22 +104,30 @@ export class WriteRoom {
   readonly #buffer: Buffer;
   readonly #bytes: Uint8Array;
   readonly #start: number;
+  readonly #size: number;
   #used = 0;
   /** Writes that the kernel has not taken whole: their bytes are in use. */
   #held = 0;
 
-  constructor(buffer: Buffer, bytes: Uint8Array, start: number) {
+  constructor(buffer: Buffer, bytes: Uint8Array, start: number, size: number) {
     this.#buffer = buffer;
     this.#bytes = bytes;
     this.#start = start;
+    this.#size = size;
   }
 
   get inUse(): boolean {
     return this.#held > 0;
   }
 
+  /** For a piece that begins at `end`: what is gathered for many is to stay in the processor's cache until it goes out. */
   hasRoomFor(size: number): boolean {
     return this.#used + size <= ROOM_BYTES;
+  }
+
+  /** For what follows in the piece that ends at `end`. */
+  canGrowBy(size: number): boolean {
+    return this.#used + size <= this.#size;
   }
 
   /** Where the next pieces will lie. */
@@ -133,6 +155,11 @@ export class WriteRoom {
     pieces.range(this.#buffer, start, end);
   }
 
+  /** What was there from `at` on has been written. */
+  endAt(at: number): void {
+    this.#used = at - this.#start;
+  }
+
   /** What was there has been written. */
   clear(): void {
     this.#used = 0;
@@ -149,7 +176,7 @@ export class WriteRoom {
 
 const writeRooms = Array.from(
   { length: WRITE_ROOMS },
-  (_, index) => new WriteRoom(arena, plain, WRITE_START + index * ROOM_BYTES),
+  (_, index) => new WriteRoom(arena, plain, WRITE_START + index * WRITE_BYTES, WRITE_BYTES),
 );
 
 /** An empty room of the arena besides `used`, or null when there is none. */
@@ -167,7 +194,7 @@ export function freeWriteRoom(): WriteRoom {
     return free;
   }
   const buffer = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  return new WriteRoom(buffer, new Uint8Array(buffer.buffer), 0);
+  return new WriteRoom(buffer, new Uint8Array(buffer.buffer), 0, ROOM_BYTES);
 }
 
 /** Copies `source[start, end)` to `arena[at, ...)`, or to another `target`. */

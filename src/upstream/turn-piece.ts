@@ -21,6 +21,11 @@ export class TurnPiece {
     return this.#room;
   }
 
+  /** Where in the room its bytes begin. */
+  get start(): number {
+    return this.#start;
+  }
+
   /** How many bytes lie in the room. */
   get length(): number {
     return this.#end - this.#start;
@@ -43,7 +48,7 @@ export class TurnPiece {
     this.#end = room.take(pieces);
   }
 
-  /** Copies further ones behind it, where it `endsAt` a room that has room for them. */
+  /** Copies further ones behind it, where it `endsAt` a room that can grow by them. */
   extend(room: WriteRoom, pieces: Pieces): void {
     this.#end = room.take(pieces);
   }

@@ -1,8 +1,10 @@
 /** Writes that go to the kernel directly: in use on the Nodes that we run on, in order, whole, and dispensable where a Node has them not. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { BURST_BYTES } from '../../src/upstream/arena.ts';
 import { type DirectHandle, directHandle, writeDirectly } from '../../src/upstream/direct-write.ts';
 import { unsentBytes } from '../../src/upstream/send-watch.ts';
+import { turnRoom } from '../../src/upstream/turn.ts';
 import { TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { eventually } from '../support/eventually.ts';
 import { assertOrder, received, type SocketPair, socketPair } from '../support/socket-pair.ts';
@@ -116,6 +118,65 @@ describe('what is written within one turn', () => {
     assert.ok(text === sent);
     assert.equal(otherText, `.${'x'.repeat(72_000)}`);
     await eventually(() => unsentBytes(socket) === 0, 'nothing waits any more');
+  });
+
+  it('that is much, in small pieces, goes out as one piece, behind which its source is to rest until the turn’s end', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    let sent = '.';
+    let drained = 0;
+    socket.on('drain', () => drained++);
+    for (let n = 1; n <= 3; n++) {
+      let length = 0;
+      while (!writer.full) {
+        const record = String(n).padEnd(16_384, String.fromCharCode(0x61 + (length % 23)));
+        writer.writeBytes(Buffer.from(record));
+        sent += record;
+        length += record.length;
+      }
+      assert.ok(length > BURST_BYTES && length <= BURST_BYTES + 16_384, `after ${length} bytes`);
+      writer.writeText('and a word behind it');
+      sent += 'and a word behind it';
+      const whole = received(peer, sent.length);
+      await eventually(() => drained === n, 'it may go on');
+      assert.equal(writer.full, false);
+      assert.ok((await whole) === sent);
+      sent = '';
+    }
+  });
+
+  it('that is much lies between what others write, and leaves that as it is', async () => {
+    const [before, much, behind] = [await pair(), await pair(), await pair()];
+    const [first, writer, last] = [before, much, behind].map(({ socket }) => new TurnWriter(socket));
+    first?.writeBytes(Buffer.alloc(9_000, 'b'));
+    while (writer?.full === false) writer.writeBytes(Buffer.alloc(16_384, 'm'));
+    last?.writeBytes(Buffer.alloc(9_000, 'l'));
+    assert.equal(await received(before.peer, 9_001), `.${'b'.repeat(9_000)}`);
+    assert.equal(await received(behind.peer, 9_001), `.${'l'.repeat(9_000)}`);
+    const all = 25 * 16_384;
+    assert.ok((await received(much.peer, all + 1)) === `.${'m'.repeat(all)}`);
+  });
+
+  it('is held in the room of the turn where it is little only: of what is much, what a peer does not take lies elsewhere', async () => {
+    const { socket, peer } = await pair();
+    const writer = new TurnWriter(socket);
+    let sent = '.';
+    const write = (): void => {
+      const text = String(sent.length).padEnd(12_000, '-');
+      writer.writeBytes(Buffer.from(text));
+      sent += text;
+    };
+    const room = turnRoom();
+    do {
+      for (let n = 0; n < 6; n++) write();
+      await new Promise(setImmediate);
+      assert.equal(turnRoom(), room);
+    } while (socket.writableLength === 0);
+    for (let n = 0; n < 100; n++) write();
+    assert.equal(writer.full, true);
+    await new Promise(setImmediate);
+    assert.equal(turnRoom(), room);
+    assert.ok((await received(peer, sent.length)) === sent);
   });
 
   it('ends the connection when the peer is gone, also while the kernel holds a piece back', async () => {
