@@ -6,10 +6,11 @@
 import type { Socket } from 'node:net';
 import { SMALL_BYTES, writeGathered } from './gathered-write.ts';
 import { Pieces } from './pieces.ts';
-import { type OnWritten, tailPool } from './write-buffers.ts';
+import { type OnWritten, poolFor, tailPool } from './write-buffers.ts';
 
-/** Empty between two calls. */
+/** Empty between two calls, both. */
 const rest = new Pieces();
+const part = new Pieces();
 
 export class WriteTail {
   readonly #socket: Socket;
@@ -31,12 +32,27 @@ export class WriteTail {
   /** Copies the pieces behind what is here already. What does not fit goes to the socket, which the caller has corked; `give` has to follow within the turn. */
   add(pieces: Pieces): void {
     const { size } = pieces;
+    if (size >= SMALL_BYTES && poolFor(size) === undefined) {
+      this.#addInParts(pieces);
+      return;
+    }
     if (this.#length + size > tailPool.size) this.give();
     if (this.#buffer === null && (size < SMALL_BYTES || size > tailPool.size)) {
       writeGathered(this.#socket, pieces, this.#onWritten);
     } else {
       this.#buffer ??= tailPool.take();
       this.#length = pieces.copyInto(this.#buffer, this.#length);
+    }
+  }
+
+  /** A burst that the gear does not take: fresh buffers of its size would cost what write-buffers.ts says of them. */
+  #addInParts(pieces: Pieces): void {
+    for (const view of pieces.views()) {
+      for (let at = 0; at < view.length; at += tailPool.size) {
+        part.range(view, at, Math.min(at + tailPool.size, view.length));
+        this.add(part);
+        part.clear();
+      }
     }
   }
 

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { afterEach, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { BURST_BYTES } from '../../src/upstream/arena.ts';
 import { Pieces } from '../../src/upstream/pieces.ts';
 import { HIGH_WATER_BYTES, TurnWriter } from '../../src/upstream/turn-writer.ts';
 import { BufferPool, poolFor, tailPool } from '../../src/upstream/write-buffers.ts';
@@ -37,7 +38,7 @@ function piecesOf(bytes: Buffer): Pieces {
 
 describe('the tail of what a busy socket is written', () => {
   it('comes whole and in order, however it is cut, and is the caller’s again at once', () => {
-    const size = fc.oneof(fc.nat(600), fc.nat(2 * RECORD_BYTES), fc.nat(2 * tailPool.size));
+    const size = fc.oneof(fc.nat(600), fc.nat(2 * RECORD_BYTES), fc.nat(8 * tailPool.size));
     const step = fc.record({ size, extends: fc.boolean(), gives: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -73,6 +74,19 @@ describe('the tail of what a busy socket is written', () => {
       given.map(({ length }) => length),
       [4, 4, 4, 4].map((records) => records * RECORD_BYTES),
     );
+  });
+
+  it('lies in buffers that come back also where it is a whole burst', () => {
+    const { socket, given } = busySocket();
+    const tail = new WriteTail(socket, undefined);
+    const burst = piecesOf(Buffer.alloc(BURST_BYTES, 'b'));
+    burst.bytes(Buffer.alloc(RECORD_BYTES, 'r'));
+    tail.add(burst);
+    tail.give();
+    socket.uncork();
+    const kept = [poolFor(RECORD_BYTES)?.size, tailPool.size];
+    for (const { buffer } of given) assert.ok(kept.includes(buffer.byteLength), `${buffer.byteLength} bytes`);
+    assert.equal(Buffer.concat(given).toString(), 'b'.repeat(BURST_BYTES) + 'r'.repeat(RECORD_BYTES));
   });
 
   it('holds no more than a few times its bytes, though the peer takes nothing and little comes in each turn', () => {
